@@ -1,0 +1,4 @@
+lint:
+	ruff format --check .
+	ruff check .
+	mypy

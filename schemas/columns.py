@@ -1,0 +1,89 @@
+"""Columns of a document, and the Arrow schemas of every table that Sluice writes."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Drop:
+    """What a user's function returns to drop a document: a reason and, if there is one, the value that broke a limit."""
+
+    reason: str
+    value: float | None = None
+    limit: float | None = None
+
+
+TEXT = pa.large_string()
+
+DOCUMENT = pa.schema(
+    [
+        pa.field("id", pa.string(), nullable=False, metadata={"doc": "the source's own, else a hash of source, path and row"}),
+        pa.field("source", pa.string(), nullable=False, metadata={"doc": "name of the input, as the recipe gives it"}),
+        pa.field("text", TEXT, nullable=False, metadata={"doc": "the document, valid UTF-8"}),
+        pa.field("url", pa.string(), metadata={"doc": "where it came from, if the source says so"}),
+        pa.field("date", pa.string(), metadata={"doc": "date of the document or its crawl, as the source writes it"}),
+        pa.field("extra", pa.string(), metadata={"doc": "all other columns of the source as one JSON object, or null"}),
+    ]
+)
+"""What every reader gives. Mapped columns follow `date`; columns that stages write come before `extra`."""
+
+TOKEN_COUNT = pa.field(
+    "token_count", pa.int64(), nullable=False, metadata={"doc": "tokens of text, see the manifest's counter"}
+)
+
+DROPS = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("part", pa.int64(), nullable=False),
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("step", pa.string(), nullable=False),
+        pa.field("rule", pa.string(), nullable=False),
+        pa.field("rank", pa.int16(), nullable=False),
+        pa.field("measure", pa.string()),
+        pa.field("value", pa.float64()),
+        pa.field("op", pa.string()),
+        pa.field("limit", pa.float64()),
+        pa.field("survivor_source", pa.string()),
+        pa.field("survivor_id", pa.string()),
+        pa.field("similarity", pa.float64()),
+        pa.field("bytes", pa.int64(), nullable=False),
+    ]
+)
+"""One row for each broken rule of a dropped document; `rank` 0 is the reason, and counts the document.
+
+`bytes` is the length of its text in UTF-8.
+"""
+
+QUARANTINED = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("part", pa.int64(), nullable=False),
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("place", pa.string(), nullable=False),
+        pa.field("step", pa.string(), nullable=False),
+        pa.field("error", pa.string(), nullable=False),
+        pa.field("message", pa.string(), nullable=False),
+        pa.field("trace", pa.string()),
+        pa.field("excerpt", pa.string()),
+        pa.field("bytes", pa.int64(), nullable=False),
+    ]
+)
+"""One row for each document that failed: where it stands (file and row), the step, the error's class, message and trace."""
+
+VERDICT = pa.schema(
+    [
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("rule", pa.string(), nullable=False),
+        pa.field("measure", pa.string()),
+        pa.field("value", pa.float64()),
+        pa.field("op", pa.string()),
+        pa.field("limit", pa.float64()),
+        pa.field("survivor_source", pa.string()),
+        pa.field("survivor_id", pa.string()),
+        pa.field("similarity", pa.float64()),
+    ]
+)
+"""A Global's answer for one part, sorted by row: the documents to drop, and why."""

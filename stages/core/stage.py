@@ -1,0 +1,176 @@
+"""What a stage is: a frozen, validated object whose fields are the recipe's keys.
+
+A stage is a Map, an Expand, a Filter or a Global. `open` is called once per worker and loads what is heavy;
+it returns the function that is then called on batches, by several threads at once.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from schemas.rule import Percentile, Rule, Table
+from stages.core.docs import Docs
+
+Measures = dict[str, np.ndarray]
+
+
+class Stage(BaseModel):
+    """Base of all stages. Subclasses are pure: the same documents give the same answer in any batch, on any machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
+
+    version: ClassVar[int] = 1
+    """Raised when the same parameters begin to give another answer, so that old results are not reused."""
+
+    extra: ClassVar[str | None] = None
+    """The install extra that `open` needs, if any; checked before anything runs."""
+
+    @classmethod
+    def name(cls) -> str:
+        """The name in recipes and in the ledger: the class in snake case, which is also its file."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+
+    def columns_read(self) -> tuple[str, ...]:
+        """Columns that must exist before this stage."""
+        return ("text",)
+
+    def columns_written(self) -> dict[str, pa.DataType]:
+        """Columns this stage adds or rewrites, with their types."""
+        return {}
+
+    def nodes(self) -> "Sequence[Stage]":
+        """The steps this recipe entry stands for: itself, or for a published set that also edits, a Map and a Filter."""
+        return (self,)
+
+    def files(self) -> tuple[str, ...]:
+        """Paths of model or data files whose contents decide the answer; they enter the fingerprint by hash."""
+        return ()
+
+    def requirements(self) -> tuple[tuple[str, str], ...]:
+        """(module, extra) pairs these parameters need beyond the base install, e.g. ("spacy", "parity")."""
+        return ()
+
+    @model_validator(mode="after")
+    def _limits_in_range(self) -> Self:
+        for key, field in type(self).model_fields.items():
+            bounds = field.json_schema_extra
+            if not isinstance(bounds, dict) or "low" not in bounds:
+                continue
+            for number in _numbers(getattr(self, key)):
+                low, high = bounds["low"], bounds["high"]
+                if (low is not None and number < low) or (high is not None and number > high):  # type: ignore[operator]
+                    expected = f"from {low} to {high}" if high is not None else f"at least {low}"
+                    raise ValueError(f"{key} is {number}, expected {expected} ({bounds['unit']})")
+        return self
+
+
+def _numbers(limit: Any) -> Iterator[float]:
+    if isinstance(limit, Table):
+        yield from limit.values.values()
+        if limit.default is not None:
+            yield limit.default
+    elif isinstance(limit, int | float):
+        yield limit
+
+
+class Map(Stage):
+    """Rewrites or adds columns; never loses, adds or reorders documents."""
+
+    def apply(self, table: pa.Table) -> pa.Table:
+        """The same rows, with the columns of `columns_written` set."""
+        raise NotImplementedError
+
+    def open(self) -> Callable[[pa.Table], pa.Table]:
+        """Load what is heavy; return the function that is called on each batch."""
+        return self.apply
+
+
+class Expand(Stage):
+    """Gives one or more documents for each. Children follow their parents' order."""
+
+    def apply(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
+        """The children, and for each the row of its parent (int64, ascending; every parent occurs)."""
+        raise NotImplementedError
+
+    def open(self) -> Callable[[pa.Table], tuple[pa.Table, np.ndarray]]:
+        """Load what is heavy; return the function that is called on each batch."""
+        return self.apply
+
+
+class Filter(Stage):
+    """Measures documents, then judges them by rules. `gate` ends the group: what it drops is not measured further."""
+
+    gate: bool = False
+
+    def measures(self) -> dict[str, pa.DataType]:
+        """Names and types of what `measure` gives. Names are unique in a recipe after the step's label is put before them."""
+        raise NotImplementedError
+
+    def measure(self, docs: Docs) -> Measures:
+        """One number per document and measure: integers, or one float64 division of two integers. Never NaN."""
+        raise NotImplementedError
+
+    def rules(self) -> Sequence[Rule]:
+        """The rules in order; the first that is broken is the reason of the drop. Rules without limit may be included."""
+        raise NotImplementedError
+
+    def open(self) -> Callable[[Docs], Measures]:
+        """Load what is heavy; return the function that is called on each batch."""
+        return self.measure
+
+    def percentile_rules(self) -> list[Rule]:
+        """The rules whose limit has yet to be found in the data."""
+        return [rule for rule in self.rules() if isinstance(rule.limit, Percentile)]
+
+
+class Sketches(Protocol):
+    """The sketch of every live document, as `solve` reads it: part by part, never all at once."""
+
+    def parts(self) -> list[int]:
+        """Part numbers, ascending. A part may hold no live document."""
+
+    def read(self, part: int, columns: Sequence[str]) -> pa.Table:
+        """Columns of one part's sketch, live documents only, in row order.
+
+        Besides the sketch's own columns there are `row` (int32, the row in the part), `source` and `id` (strings).
+        """
+
+    def rows(self) -> int:
+        """Number of live documents in all parts."""
+
+
+class Verdicts(Protocol):
+    """Where `solve` puts its answer."""
+
+    def write(self, part: int, verdicts: pa.Table) -> None:
+        """The documents of one part to drop: a table with the schema `VERDICT`, sorted by row, each row once.
+
+        At most one call for a part.
+        """
+
+
+class Global(Stage):
+    """Decides by looking at all documents, through a narrow sketch of each."""
+
+    def sketch_schema(self) -> pa.Schema:
+        """Columns of the sketch (not `row`, `source`, `id`, which are added): 8 bytes to about 1 KB for a document."""
+        raise NotImplementedError
+
+    def sketch(self, docs: Docs) -> pa.Table:
+        """One row per document, with `sketch_schema`."""
+        raise NotImplementedError
+
+    def open(self) -> Callable[[Docs], pa.Table]:
+        """Load what is heavy; return the function that is called on each batch."""
+        return self.sketch
+
+    def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
+        """Write the verdicts of all parts; return JSON-ready facts for the manifest and the report.
+
+        The answer must not depend on how documents are cut into parts: ties are broken by (source, id), then by address.
+        """
+        raise NotImplementedError

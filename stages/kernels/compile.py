@@ -1,0 +1,22 @@
+"""How kernels are compiled: nogil, cached on local disk, and never with fastmath, so that every machine gives the same bits."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# Numba reads this when it is first imported: set it before. A home on a shared disk would be written by all workers at once.
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"sluice-numba-{os.getuid()}"))
+
+import numba
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a loop over arrays at its first call; later processes load it from the cache."""
+    return numba.njit(nogil=True, cache=True, fastmath=False)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a small helper that is called inside kernels."""
+    return numba.njit(nogil=True, cache=True, fastmath=False, inline="always")(function)
