@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import xxhash
 
-from stages.kernels.hashing import hash_texts, hash_unit, mix64, order_keys
+from stages.kernels.hashing import hash_texts, hash_unit, mix64, order_keys, plain_text_ids, text_ids
 from stages.kernels.text import text_of
 
 TEXTS = [
@@ -106,3 +106,28 @@ def test_hash_unit_is_below_one_and_even() -> None:
 
 def test_mix64_is_splitmix64() -> None:
     assert int(mix64(np.uint64(0x9E3779B97F4A7C15))) == 0xE220A8397B1DCDAF  # first output of SplitMix64 with seed 0
+
+
+def plain(text: str) -> bytes:
+    return " ".join(text.lower().replace("ς", "σ").split()).encode()
+
+
+def test_text_ids_are_two_hashes_of_the_bytes() -> None:
+    ids = text_ids(text_of(pa.array(TEXTS)))
+    assert ids.tolist() == [[xxhash.xxh64_intdigest(t.encode(), seed) for seed in (0, 1)] for t in TEXTS]
+
+
+def test_case_and_white_space_do_not_change_a_plain_id() -> None:
+    texts = ["Straße ΟΔΟΣ\n\nİzmir", " straße\u2028οδος \x85 i\u0307zmir\u00a0", "STRASSE ΟΔΟΣ İZMIR"]
+    first, second, third = plain_text_ids(text_of(pa.array(texts))).tolist()
+    assert first == second  # str.lower keeps ß, so the third is another text
+    assert first != third
+
+
+def test_plain_ids_equal_their_definition() -> None:
+    rng = random.Random(3)
+    alphabet = "aBÇé ΣςσİıȺⱥß\t\r\n\x00\x1c\x85\u00a0\u2028\u3000漢か👩\u0301Ａ𐐀𐐨"
+    texts = ["".join(rng.choice(alphabet) for _ in range(rng.randrange(40))) for _ in range(500)] + TEXTS
+    texts += ["".join(map(chr, range(first, first + 500))) for first in range(0, 0xD800 - 500, 500)]
+    ids = plain_text_ids(text_of(pa.array(texts).slice(1)))
+    assert ids.tolist() == [[xxhash.xxh64_intdigest(plain(t), seed) for seed in (0, 1)] for t in texts[1:]]
