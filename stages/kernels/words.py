@@ -75,12 +75,31 @@ def words(docs: "Docs", mode: Mode = "sluice") -> Words:
 def words_of(text: Text, mode: str = "sluice") -> Words:
     """Words of every document. Raises `ValueError` for a mode that is neither "sluice" nor "datatrove"."""
     if mode == "sluice":
-        return Words(*split_words(*readonly(text), classes()))
+        return _split(text)
     if mode == "datatrove":
         from stages.kernels.spacy_words import spacy_words_of
 
         return spacy_words_of(text)
     raise ValueError(f"word mode {mode!r}, expected 'sluice' or 'datatrove'")
+
+
+def _split(text: Text) -> Words:
+    offsets, data = readonly(text)
+    count, table = len(offsets) - 1, classes()
+    doc_offsets = np.zeros(count + 1, np.int64)
+    room = int(offsets[-1] - offsets[0]) // 4 + 64  # English with its punctuation has a word for 4.3 bytes
+    fields = tuple(np.empty(room, kind) for kind in (np.int64, np.int32, np.int32, np.uint64, np.uint8))
+    document = 0
+    while (document := split_words(offsets, data, table, document, doc_offsets, *fields)) < count:
+        room *= 2
+        fields = tuple(_longer(field, room, int(doc_offsets[document])) for field in fields)
+    return Words(doc_offsets, *(field[: doc_offsets[-1]] for field in fields))
+
+
+def _longer(field: np.ndarray, room: int, filled: int) -> np.ndarray:
+    longer = np.empty(room, field.dtype)
+    longer[:filled] = field[:filled]
+    return longer
 
 
 def readonly(text: Text) -> Text:
@@ -224,18 +243,13 @@ def _word_end(data: Any, position: Any, end: Any, table: Any) -> Any:
 
 
 @kernel
-def split_words(offsets: Any, data: Any, table: Any) -> Any:
-    """The fields of `Words`, by the rules of the default mode."""
+def split_words(
+    offsets: Any, data: Any, table: Any, document: Any, doc_offsets: Any, starts: Any, sizes: Any, lengths: Any, hashes: Any, flags: Any
+) -> Any:
+    """Fill the fields of `Words` from `document` on, by the rules of the default mode; return the first document that had no room."""
     count = len(offsets) - 1
-    capacity = (offsets[count] - offsets[0]) // 4 + 64
-    doc_offsets = np.zeros(count + 1, np.int64)
-    starts = np.empty(capacity, np.int64)
-    sizes = np.empty(capacity, np.int32)
-    lengths = np.empty(capacity, np.int32)
-    hashes = np.empty(capacity, np.uint64)
-    flags = np.empty(capacity, np.uint8)
-    total = 0
-    for document in range(count):
+    while document < count:
+        total = doc_offsets[document]
         position, end = offsets[document], offsets[document + 1]
         while position < end:
             first = data[position]
@@ -243,13 +257,8 @@ def split_words(offsets: Any, data: Any, table: Any) -> Any:
             if bits & SPACE:
                 position += 1
                 continue
-            if total + 2 > capacity:  # a word and its clitic
-                capacity *= 2
-                starts = _grown(starts, np.empty(capacity, np.int64))
-                sizes = _grown(sizes, np.empty(capacity, np.int32))
-                lengths = _grown(lengths, np.empty(capacity, np.int32))
-                hashes = _grown(hashes, np.empty(capacity, np.uint64))
-                flags = _grown(flags, np.empty(capacity, np.uint8))
+            if total + 2 > len(starts):  # a word and its clitic
+                return document
             if bits & _WORD:  # the common case, without a call: a run of ASCII letters and digits
                 value, seen, stop = _SEED, np.uint16(0), position
                 while bits & _WORD:
@@ -288,11 +297,6 @@ def split_words(offsets: Any, data: Any, table: Any) -> Any:
                     stop = clitic
             total += 1
             position = stop
-        doc_offsets[document + 1] = total
-    return doc_offsets, starts[:total], sizes[:total], lengths[:total], hashes[:total], flags[:total]
-
-
-@kernel
-def _grown(old: Any, new: Any) -> Any:
-    new[: len(old)] = old
-    return new
+        document += 1
+        doc_offsets[document] = total
+    return document
