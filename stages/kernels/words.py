@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from stages.kernels.compile import kernel
 from stages.kernels.text import Text
 from stages.kernels.unicode import (
     DIGIT,
@@ -35,6 +34,7 @@ from stages.kernels.unicode import (
     UPPER,
     classes,
     decode,
+    leaf,
 )
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ _FACTOR = np.uint64(0xD6E8FEB86659FD93)  # the multiplier of the rrmxmx mixer fa
 _SHIFT = np.uint64(32)
 
 
-@kernel
+@leaf
 def hash_bytes(data: Any, start: Any, stop: Any) -> Any:
     """64-bit hash of `data[start:stop]`: each byte is mixed in by a multiplication and a shift, which are both invertible."""
     value = _SEED
@@ -136,7 +136,7 @@ def hash_bytes(data: Any, start: Any, stop: Any) -> Any:
     return value ^ (value >> _SHIFT)
 
 
-@kernel
+@leaf
 def describe(data: Any, start: Any, stop: Any, table: Any) -> Any:
     """Code points, hash and flags of the word `data[start:stop]`."""
     length, seen, all_punct = np.int32(0), np.int64(0), True
@@ -152,12 +152,12 @@ def describe(data: Any, start: Any, stop: Any, table: Any) -> Any:
     return length, hash_bytes(data, start, stop), flags
 
 
-@kernel
+@leaf
 def _is_apostrophe(code: Any) -> Any:
     return code == 0x27 or code == 0x2019
 
 
-@kernel
+@leaf
 def _clitic_end(data: Any, position: Any, end: Any, table: Any) -> Any:
     """Where an apostrophe at `position` and the one or two letters after it end; 0 if it is not that."""
     code, size = decode(data, position, end)
@@ -177,7 +177,7 @@ def _clitic_end(data: Any, position: Any, end: Any, table: Any) -> Any:
     return stop if letters else np.int64(0)
 
 
-@kernel
+@leaf
 def _joins(data: Any, code: Any, before: Any, position: Any, end: Any, table: Any) -> Any:
     """Whether `code`, after a code point of class `before`, stays inside a word that goes on at `position`."""
     if position >= end:
@@ -199,7 +199,7 @@ def _joins(data: Any, code: Any, before: Any, position: Any, end: Any, table: An
     return code != 0x2C
 
 
-@kernel
+@leaf
 def _run_end(data: Any, position: Any, before: Any, end: Any, table: Any) -> Any:
     """End of the run of letters, digits and marks that has reached `position`, and the class of its last letter or digit."""
     while position < end:
@@ -218,7 +218,7 @@ def _run_end(data: Any, position: Any, before: Any, end: Any, table: Any) -> Any
     return position, before
 
 
-@kernel
+@leaf
 def _other_end(data: Any, position: Any, end: Any, table: Any, alike: Any) -> Any:
     """End of what follows a word's first code point `alike`: its equals if that is a stop or dash (0: none), then marks."""
     while position < end:
@@ -229,7 +229,7 @@ def _other_end(data: Any, position: Any, end: Any, table: Any, alike: Any) -> An
     return position
 
 
-@kernel
+@leaf
 def _word_end(data: Any, position: Any, end: Any, table: Any) -> Any:
     """End of the word that begins at `position`, and the class of its last letter or digit (0 if it is no run of these)."""
     code, size = decode(data, position, end)
@@ -242,7 +242,7 @@ def _word_end(data: Any, position: Any, end: Any, table: Any) -> Any:
     return _other_end(data, position + size, end, table, code if dash else 0), np.int64(0)
 
 
-@kernel
+@leaf
 def split_words(
     offsets: Any, data: Any, table: Any, document: Any, doc_offsets: Any, starts: Any, sizes: Any, lengths: Any, hashes: Any, flags: Any
 ) -> Any:
