@@ -30,16 +30,28 @@ class Fault:
 
 @dataclass
 class Batch:
-    """Documents with their row numbers in the unit's input, and the faults between them. Documents and faults share one numbering."""
+    """Documents with their row numbers in the unit's input, and the faults between them; both share one numbering."""
 
     table: pa.Table
     rows: np.ndarray
     faults: list[Fault] = field(default_factory=list)
+    verdicts: list[tuple[str, pa.Table]] = field(default_factory=list)
+    """label and verdicts of each Global of the segment before, in order"""
 
     def shifted(self, by: int) -> "Batch":
         """The same batch with all row numbers moved."""
         faults = [replace(fault, row=fault.row + by) for fault in self.faults]
         return Batch(self.table, self.rows + by, faults)
+
+    def split(self, count: int) -> "tuple[Batch, Batch | None]":
+        """The first `count` documents, and the rest if there are more; faults go with the documents around them."""
+        if count >= self.table.num_rows:
+            return self, None
+        edge = int(self.rows[count])
+        before = [fault for fault in self.faults if fault.row < edge]
+        after = [fault for fault in self.faults if fault.row >= edge]
+        head = Batch(self.table.slice(0, count), self.rows[:count], before, self.verdicts)
+        return head, Batch(self.table.slice(count), self.rows[count:], after, self.verdicts)
 
     def bytes(self) -> int:
         """UTF-8 bytes of text."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from pipeline.units import CHUNKS
 from schemas.recipe import Failures
-from stages.core.stage import Global, Stage
+from stages.core.stage import Stage
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,15 @@ class Segment:
     schema: pa.Schema
     """columns of the documents this segment writes"""
     failures: Failures
-    batch_bytes: int
+    chunk_bytes: int
+    """text after which a unit that is read as a stream closes a part"""
+    is_last: bool = False
     order_seed: int | None = None
     """set on the last segment of a run with `order: seeded`: its parts are sorted by the key of the output's order"""
     user_folder: str | None = None
     """where the user's modules are found in workers"""
 
-    def part_folder(self, part: int) -> Path:
+    def folder_of_part(self, part: int) -> Path:
         """Where a finished part stands."""
         return Path(self.folder) / "parts" / f"{part:012d}"
 
@@ -89,20 +91,17 @@ def read_counts(folder: str | Path, part: int) -> dict[str, Any]:
 
 
 def unfinished(units: Sequence[dict[str, Any]], folder: str | Path) -> list[dict[str, Any]]:
-    """The units that still have to be done; a unit read in chunks carries the number of those that are done."""
-    chunks: dict[int, list[int]] = {}
-    for part in committed_parts(folder):
-        chunks.setdefault(part // CHUNKS, []).append(part % CHUNKS)
-    open_units = []
+    """The units that still have to be done. A unit of the input that was left half-way carries how many chunks are done."""
+    committed = committed_parts(folder)
+    done = set(committed)
+    last_chunk = {part // CHUNKS: part % CHUNKS for part in committed}
+    rest = []
     for unit in units:
-        done = chunks.get(unit["unit"], [])
-        if not done:
-            open_units.append(unit)
-        elif not read_counts(folder, unit["unit"] * CHUNKS + max(done))["last"]:
-            open_units.append({**unit, "chunks_done": max(done) + 1})
-    return open_units
-
-
-def is_global(stage: Stage) -> bool:
-    """Whether a stage needs to see all documents."""
-    return isinstance(stage, Global)
+        if "part" in unit:
+            if unit["part"] not in done:
+                rest.append(unit)
+        elif (chunk := last_chunk.get(unit["unit"])) is None:
+            rest.append(unit)
+        elif not read_counts(folder, unit["unit"] * CHUNKS + chunk)["last"]:
+            rest.append({**unit, "chunks_done": chunk + 1})
+    return rest

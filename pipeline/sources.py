@@ -106,7 +106,7 @@ def _add(path: str, root: str, index: int, entry: Input, pattern: str, files: li
         left_out.append(LeftOut(path, "hidden file"))
         return
     if entry.format != "auto" and (named or found is None or found == entry.format):
-        format_ = entry.format
+        format_: str = entry.format
     elif entry.format == "auto" and found:
         format_ = found
     else:

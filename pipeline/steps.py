@@ -4,6 +4,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -93,9 +94,7 @@ class Steps:
             try:
                 outcome.sketches.append(self._sketch_one(node, docs))
             except Exception as error:
-                self._set_aside(
-                    node, outcome, tally, stop_on_error, error, lambda part, n=node: self._sketch_one(n, Docs(part))
-                )
+                self._set_aside(node, self.globals, outcome, tally, stop_on_error, error, partial(self._sketch_table, node))
                 outcome.sketches.clear()
                 return self._sketch(outcome, tally, stop_on_error)
             tally.step(node.label)["seconds"] += time.perf_counter() - started
@@ -111,6 +110,12 @@ class Steps:
             )
         return sketch
 
+    def _sketch_table(self, node: Node, table: pa.Table) -> None:
+        self._sketch_one(node, Docs(table))
+
+    def _measure_table(self, node: Node, table: pa.Table) -> None:
+        self._open[id(node)](Docs(table))
+
     def _judge(self, group: Sequence[Node], outcome: Outcome, tally: Tally, stop_on_error: bool) -> None:
         table = outcome.table
         docs = Docs(table)
@@ -123,7 +128,7 @@ class Steps:
             try:
                 measures = self._open[id(node)](docs)
             except Exception as error:
-                self._set_aside(node, outcome, tally, stop_on_error, error, lambda part, n=node: self._open[id(n)](Docs(part)))
+                self._set_aside(node, group, outcome, tally, stop_on_error, error, partial(self._measure_table, node))
                 return self._judge(group, outcome, tally, stop_on_error)
             judged.append((node, measures))
             broken.extend(judge(node.label, stage.rules(), measures, table))
@@ -170,7 +175,7 @@ class Steps:
         try:
             result = self._open[id(node)](table)
         except Exception as error:
-            self._set_aside(node, outcome, tally, stop_on_error, error, self._open[id(node)])
+            self._set_aside(node, [node], outcome, tally, stop_on_error, error, self._open[id(node)])
             return self._rewrite(node, outcome, tally, stop_on_error)
         counts = tally.step(node.label)
         sizes = byte_lengths(table.column("text"))
@@ -242,6 +247,7 @@ class Steps:
     def _set_aside(
         self,
         node: Node,
+        group: Sequence[Node],
         outcome: Outcome,
         tally: Tally,
         stop_on_error: bool,
@@ -262,6 +268,9 @@ class Steps:
         errors = [(type(found[row][0]).__name__, str(found[row][0]), found[row][1]) for row in sorted(found)]
         outcome.failed.append(Failed(node.label, table.take(at), outcome.rows[at], errors))
         size = int(byte_lengths(table.column("text"))[at].sum())
+        for earlier in group[: [item is node for item in group].index(True)]:
+            add(tally.step(earlier.label)["in"], len(at), size)
+            add(tally.step(earlier.label)["out"], len(at), size)
         counts = tally.step(node.label)
         add(counts["in"], len(at), size)
         add(counts["quarantined"], len(at), size)

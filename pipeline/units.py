@@ -21,7 +21,7 @@ SLICES_OF_A_GROUP = 4
 """A row range inside a row group is reached by decoding what stands before it, so a large row group is cut at most so often."""
 
 Unit = dict[str, Any]
-"""`{"unit": number, "slices": [{"file": index, "start": s, "stop": e}, ...], "bytes": about}`; rows of Parquet, bytes of lines."""
+"""`{"unit": number, "slices": [{"file": index, "start": s, "stop": e}, ...], "bytes": about}`; rows of Parquet, else bytes."""
 
 
 def part_bytes(files: Sequence[InputFile]) -> int:
