@@ -25,10 +25,11 @@ class FinewebQuality(Filter):
     duplicate_char_fraction        code points in lines equal to an earlier one / code points other than newlines
     newline_fraction               newlines / words, punctuation marks included
 
-    Lines are cut at "\\n" only, blank ones left out, and not stripped: a space or "\\r" at the end hides the full stop. A share of
-    nothing is 0. Source: Penedo et al. 2024 (FineWeb), section 3.6; decisions of datatrove 0.10 (FineWebQualityFilter) with
+    Lines are cut at "\\n" only, blank ones left out, and not stripped: a space or "\\r" at the end hides the full stop. A share
+    of nothing is 0. Source: Penedo et al. 2024 (FineWeb), section 3.6; decisions of datatrove 0.10 (FineWebQualityFilter) with
     `mode: datatrove`. What it calls "empty" is a document with less than `min_lines` of 1 here, which breaks
-    `min_terminal_punctuation_fraction` as well. There, a document without words would raise; here newlines / words is 0.
+    `min_terminal_punctuation_fraction` as well. Lines without a single word, of invisible controls, measure 0 newlines / words in
+    the default mode; spaCy makes tokens of controls. There, a text above 1,000,000 code points raises; here it is judged.
     """
 
     mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")
@@ -114,7 +115,7 @@ def count_lines(
     repeated: Any,
     code_points: Any,
 ) -> None:
-    """Per document, lines that are not blank: all, with an end mark, short, code points of repeats; and code points in all lines.
+    """Per document, lines that are not blank: all, with end mark, short, code points of repeats; and code points in all lines.
 
     `seen` is a hash table of lines with room for twice the lines of any document; `seen_in` says whose line a slot holds.
     """

@@ -30,9 +30,10 @@ class GopherQuality(Filter):
     stop_words              different stop words that occur as words, in the given case
 
     Lines are those of `str.splitlines`, blank ones included. A share of nothing is 0, so an empty document breaks the minimums.
-    Limits: Rae et al. 2021 (Gopher), table A1; decisions of datatrove 0.10 (GopherQualityFilter) with `mode: datatrove`. There, a
-    document without words raises once `min_words` is off, and one of punctuation alone has no mean length and passes that rule;
-    here both measure 0 and are judged. There, a limit of 0 switches a rule off; here `null` does.
+    Limits: Rae et al. 2021 (Gopher), table A1; decisions of datatrove 0.10 (GopherQualityFilter) with `mode: datatrove`. There,
+    a document without words raises once `min_words` is off, and one of punctuation alone has no mean length and passes that
+    rule; here both measure 0 and are judged. There, a limit of 0 switches a rule off; here `null` does. There, a text above
+    1,000,000 code points raises (spaCy's `max_length`); here it is judged.
     """
 
     mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")
@@ -92,7 +93,8 @@ class GopherQuality(Filter):
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole as float64, 0 where whole is 0."""
-    return np.divide(part, whole, out=np.zeros(len(part), np.float64), where=whole != 0)
+    quotient: np.ndarray = np.divide(part, whole, out=np.zeros(len(part), np.float64), where=whole != 0)
+    return quotient
 
 
 def _marks(text: Text) -> dict[str, np.ndarray]:

@@ -1,9 +1,9 @@
 """Words exactly as datatrove 0.10 has them for English: spaCy 3.8's blank "en" tokenizer, white space tokens removed.
 
-spaCy cuts every chunk between white space on its own, so a chunk is given to spaCy once in a process and its tokens are kept in
-flat arrays; from then on a kernel looks it up. One rule of spaCy looks beyond a chunk: a special case such as ":))" is also sought
-in tokens with white space between them; it is then not applied, but hides shorter ones that it touches ("a:) )" is a : ) )).
-A chunk in which such a special case was applied is therefore cut again wherever it occurs, with its neighbours.
+spaCy cuts every chunk between white space on its own, so a chunk is given to spaCy once in a process and its tokens are kept
+in flat arrays; from then on a kernel looks it up. One rule of spaCy looks beyond a chunk: a special case such as ":))" is also
+sought in tokens with white space between them; it is then not applied, but hides shorter ones that it touches ("a:) )" is
+a : ) )). A chunk that such special cases changed is therefore cut again wherever it occurs, with its neighbours.
 
 Where we differ: datatrove raises for a text above 1,000,000 code points (spaCy's `max_length`), we cut it like any other.
 Chunks are told apart by a 64-bit hash; among ten million different ones, two share theirs with a chance of 3 in a million.
@@ -182,7 +182,7 @@ class _Memory:
 
 
 def _tokenizers() -> tuple[Any, Any, np.ndarray]:
-    """spaCy's tokenizer, the same without special cases, and the first token of every special case that replaces what its affix rules would cut."""
+    """spaCy's tokenizer, the same without special cases, and first tokens of the special cases that change what affix rules cut."""
     try:
         import spacy
     except ImportError as error:
