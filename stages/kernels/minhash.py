@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from stages.kernels.compile import kernel
-from stages.kernels.hashing import frozen, mix64, xxh64
+from stages.kernels.hashing import frozen, load64, mix64, xxh64
 from stages.kernels.text import Text
 from stages.kernels.unicode import decode
 from stages.kernels.words import Words
@@ -19,6 +19,13 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 """odd; the multiplier of the rolling hash and of the word hash"""
 _MERSENNE = np.uint64(2**61 - 1)
 _ZERO = 0x30
+_ALL = np.uint64(2**64 - 1)
+_HIGH = np.uint64(0x8080808080808080)
+_ASCII_LOWER = np.uint64(0x2020202020202020)
+_FROM_A = np.uint64(0x1F1F1F1F1F1F1F1F)
+"""added to a byte below 0x80, sets its high bit from a on"""
+_ABOVE_Z = np.uint64(0x0505050505050505)
+"""added to a byte below 0x80, sets its high bit beyond z"""
 _KEPT = ("L", "M", "N")
 
 
@@ -77,6 +84,21 @@ def _word_shingles(
             at, end = starts[w], starts[w] + sizes[w]
             hash_, buffer, bits = np.uint64(0), np.uint64(0), 0
             any_, in_number = False, False
+            # plain ASCII letters, eight at a time: what the loop below would have put into the buffer, bit for bit
+            while at < end and at + 8 <= len(data):
+                width = min(end - at, 8)
+                chunk = load64(data, at) & (_ALL >> np.uint64(64 - 8 * width))
+                lower = chunk | (_ASCII_LOWER & (_ALL >> np.uint64(64 - 8 * width)))
+                letters = (lower + _FROM_A) & ~(lower + _ABOVE_Z) & ~chunk & _HIGH
+                if letters != _HIGH & (_ALL >> np.uint64(64 - 8 * width)):
+                    break
+                if any_:
+                    hash_ = (hash_ ^ buffer) * _STEP
+                    hash_ ^= hash_ >> np.uint64(32)
+                buffer = lower
+                bits = 8 * width
+                any_ = True
+                at += width
             while at < end:
                 first = data[at]
                 if first < 0x80:
