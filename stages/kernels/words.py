@@ -29,6 +29,7 @@ from stages.kernels.unicode import (
     MARK,
     PUNCTUATION,
     SPACE,
+    SYMBOL,
     TERMINAL,
     UNSPACED,
     UPPER,
@@ -270,7 +271,10 @@ def split_words(
                         break
                     first = data[stop]
                     bits = table[first] if first < 0x80 else np.uint16(0)
-                if stop == end or (first < 0x80 and not (first == 0x27 or first == 0x2C or first == 0x2E or first == 0x5F)):
+                joiner = first == 0x27 or first == 0x2C or first == 0x2E or first == 0x5F
+                if joiner and (stop + 1 == end or (data[stop + 1] < 0x80 and table[data[stop + 1]] & _INSIDE == 0)):
+                    joiner = False
+                if stop == end or (first < 0x80 and not joiner):
                     starts[total] = position
                     sizes[total] = lengths[total] = stop - position
                     value *= _FACTOR
@@ -279,6 +283,16 @@ def split_words(
                     total += 1
                     position = stop
                     continue
+            elif bits & SYMBOL and first != 0x2D and first != 0x2E and (position + 1 == end or data[position + 1] < 0x80):
+                starts[total] = position
+                sizes[total] = lengths[total] = 1
+                value = (_SEED ^ np.uint64(first)) * _FACTOR
+                value = (value ^ (value >> _SHIFT)) * _FACTOR
+                hashes[total] = value ^ (value >> _SHIFT)
+                flags[total] = 0 if bits & _NOT_WORD else NOT_PUNCT
+                total += 1
+                position += 1
+                continue
             code, size = decode(data, position, end)
             if table[code] & _SKIPPED:
                 position += size
