@@ -8,7 +8,7 @@ from pydantic import Field
 
 from stages.core.docs import Docs
 from stages.core.stage import Global, Sketches, Verdicts
-from stages.core.survivors import Duplicates, LiveRows, survivor_order
+from stages.core.survivors import Duplicates, LiveRows, largest_groups, survivor_order
 from stages.kernels.hashing import plain_text_ids, text_ids
 
 HELD_DOCUMENTS = 2**22
@@ -34,7 +34,7 @@ class ExactDedup(Global):
     )
     keep: str = Field(
         "first",
-        description="which of the duplicates stays: `first` by source and id, `longest`, or the highest value of the named column",
+        description="which duplicate stays: `first` by source and id, `longest`, or the highest value of the column named here",
         min_length=1,
     )
 
@@ -57,7 +57,8 @@ class ExactDedup(Global):
 
     def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
         rows = LiveRows(sketches)
-        duplicates, groups, largest = Duplicates(), 0, []
+        duplicates, groups = Duplicates(), 0
+        largest: list[dict[str, Any]] = []
         slices = max(1, -(-len(rows) // HELD_DOCUMENTS))
         for at in range(slices):
             numbers, group = _equal_texts(rows, at, slices)

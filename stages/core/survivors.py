@@ -24,6 +24,14 @@ class LiveRows:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
+    def column(self, name: str, kind: np.dtype[Any]) -> np.ndarray:
+        """A number for each document, zero where it is null."""
+        values = np.empty(len(self), kind)
+        for part, start in zip(self.parts, self.starts[:-1], strict=True):
+            column = self.sketches.read(part, [name])[name]
+            values[start : start + len(column)] = column.fill_null(0).to_numpy()
+        return values
+
     def gather(self, numbers: np.ndarray, columns: Sequence[str]) -> pa.Table:
         """Columns of the documents with these numbers (ascending), read part by part, only where there are any."""
         tables = []
@@ -52,9 +60,7 @@ def survivor_order(group: np.ndarray, score: np.ndarray | None, source: pa.Chunk
 class Duplicates:
     """Collects dropped documents with their survivors, then writes the verdicts. Takes about 100 bytes for each dropped one."""
 
-    _SCHEMA = pa.schema(
-        [("number", pa.int64()), ("source", pa.string()), ("id", pa.string()), ("similarity", pa.float64())]
-    )
+    _SCHEMA = pa.schema([("number", pa.int64()), ("source", pa.string()), ("id", pa.string()), ("similarity", pa.float64())])
 
     def __init__(self) -> None:
         self._tables: list[pa.Table] = []
@@ -67,7 +73,12 @@ class Duplicates:
         if not len(dropped):
             return
         source, id = members["source"].take(pa.array(survivors)), members["id"].take(pa.array(survivors))
-        columns = [pa.array(numbers[dropped]), source.cast(pa.string()), id.cast(pa.string()), pa.array(similarity, pa.float64())]
+        columns = [
+            pa.array(numbers[dropped]),
+            source.cast(pa.string()),
+            id.cast(pa.string()),
+            pa.array(similarity, pa.float64()),
+        ]
         self._tables.append(pa.table(columns, schema=self._SCHEMA))
         pairs = pa.table({"source": members["source"].take(pa.array(dropped)), "survivor": source})
         counted = pairs.group_by(["source", "survivor"]).aggregate([([], "count_all")]).to_pylist()
@@ -105,3 +116,15 @@ def _verdicts_of(row: pa.ChunkedArray, lost: pa.Table) -> pa.Table:
     }
     columns = [known.get(field.name, pa.nulls(lost.num_rows, field.type)) for field in VERDICT]
     return pa.table(columns, schema=VERDICT)
+
+
+def largest_groups(
+    known: list[dict[str, Any]], sizes: np.ndarray, first: np.ndarray, members: pa.Table
+) -> list[dict[str, Any]]:
+    """The 20 largest of the known groups and of these: size, source and id of the survivor. `first` are rows of `members`."""
+    largest = np.argsort(-sizes, kind="stable")
+    # a group as large as the twentieth may yet come before it by its survivor
+    largest = largest[sizes[largest] >= sizes[largest[min(19, len(largest) - 1)]]]
+    names = members.select(["source", "id"]).take(pa.array(first[largest])).to_pylist()
+    new = [{"documents": int(sizes[at]), **name} for at, name in zip(largest, names, strict=True)]
+    return sorted(known + new, key=lambda group: (-group["documents"], group["source"], group["id"]))[:20]
