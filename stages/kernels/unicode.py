@@ -40,9 +40,7 @@ LINE_BREAK = 4096
 """where `str.splitlines` ends a line"""
 
 # datatrove 0.10, utils/text.py: PUNCTUATION (line 13; it holds the full-width digit one) and TERMINAL_PUNCTUATION (line 19)
-_PUNCTUATION_MARKS = (
-    "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"
-)
+_PUNCTUATION_MARKS = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"
 _PUNCTUATION_CONTROLS = ((0, 9), (11, 13), (13, 32), (127, 160))
 _TERMINAL = (
     "!.?։؝؞؟۔܀܁܂߹࠷࠹࠽࠾।॥၊။።፧፨᙮᜵᜶។៕៖៙៚᠃᠉᥄᥅᪨᪩᪪᪫᭚᭛᭞᭟᭽᭾᰻᰼᱾᱿‼‽⁇⁈⁉⸮⸼⹓⹔。꓿꘎꘏꛳꛷꡶꡷꣎꣏꤯꧈꧉꩝꩞꩟꫰꫱꯫﹒﹖﹗！．？｡\U00010a56"

@@ -3,9 +3,10 @@
 What is a word depends on the mode.
 
 **sluice** (default): fast, and right for scripts without spaces. White space (`str.isspace`) separates. Between white space
-- a maximal run of letters, digits and marks is a word. Kept inside are `_` between such, `.` and `,` between digits
-  (3.14, 1,000), `.` between letters unless a lower case letter is followed by a capital (example.com, but end . Next),
-  an apostrophe between letters (o'clock), and invisible format characters;
+- a maximal run of letters, digits and marks is a word. Kept inside are `_` and `@` between such; `.`, `,`, `/` and `:`
+  between digits (3.14, 1,000, 10:30); `.` between letters unless a lower case letter is followed by a capital (example.com,
+  but end . Next); `-` between a letter and a digit (2-year); an apostrophe between letters (o'clock); format characters.
+  From a run and `://` on, an address goes to the next white space, quotation mark or angle bracket, less the marks at its end;
 - an apostrophe and one or two letters that end a word are a word: it 's, we 'll, don 't;
 - every letter of Han, kana, Thai, Lao, Khmer and Myanmar, with its marks, is a word;
 - a run of equal full stops, hyphens or dashes is a word, and so is every other visible code point, with its marks.
@@ -93,11 +94,12 @@ def _split(text: Text) -> Words:
     document = 0
     while (document := split_words(offsets, data, table, document, doc_offsets, *fields)) < count:
         room *= 2
-        fields = tuple(_longer(field, room, int(doc_offsets[document])) for field in fields)
+        fields = tuple(longer(field, room, int(doc_offsets[document])) for field in fields)
     return Words(doc_offsets, *(field[: doc_offsets[-1]] for field in fields))
 
 
-def _longer(field: np.ndarray, room: int, filled: int) -> np.ndarray:
+def longer(field: np.ndarray, room: int, filled: int) -> np.ndarray:
+    """A copy with room for more; the first `filled` entries are those of `field`."""
     longer = np.empty(room, field.dtype)
     longer[:filled] = field[:filled]
     return longer
@@ -183,21 +185,39 @@ def _joins(data: Any, code: Any, before: Any, position: Any, end: Any, table: An
     """Whether `code`, after a code point of class `before`, stays inside a word that goes on at `position`."""
     if position >= end:
         return False
-    if not (code == 0x5F or code == 0x2E or code == 0x2C or _is_apostrophe(code)):
+    if code > 0x7F and code != 0x2019:
         return False
     following, _ = decode(data, position, end)
     after = np.int64(table[following])
     if after & UNSPACED:
         return False
-    if code == 0x5F:
+    if code == 0x5F or code == 0x40:  # _ @
         return after & _WORD != 0
-    if before & DIGIT and after & DIGIT:
-        return code == 0x2E or code == 0x2C
-    if not (before & LETTER and after & LETTER):
-        return False
-    if code == 0x2E:
-        return not (before & LOWER and after & UPPER)
-    return code != 0x2C
+    if code == 0x2C or code == 0x2F or code == 0x3A:  # , / :
+        return before & DIGIT != 0 and after & DIGIT != 0
+    if code == 0x2D:  # -
+        return (before & DIGIT != 0 and after & LETTER != 0) or (before & LETTER != 0 and after & DIGIT != 0)
+    if code == 0x2E:  # .
+        both = before & LETTER != 0 and after & LETTER != 0 and not (before & LOWER and after & UPPER)
+        return both or (before & DIGIT != 0 and after & DIGIT != 0)
+    return _is_apostrophe(code) and before & LETTER != 0 and after & LETTER != 0
+
+
+@leaf
+def _link_end(data: Any, position: Any, end: Any, table: Any) -> Any:
+    """End of an address whose scheme ends at `position`; 0 if no `://` stands there. Marks at its end are not part of it."""
+    if position + 3 >= end or data[position] != 0x3A or data[position + 1] != 0x2F or data[position + 2] != 0x2F:
+        return np.int64(0)
+    stop, last = position + 3, np.int64(0)
+    while stop < end:
+        code, size = decode(data, stop, end)
+        bits = table[code]
+        if bits & (SPACE | HIDDEN) or code == 0x22 or code == 0x3C or code == 0x3E:  # " < >
+            break
+        stop += size
+        if bits & SYMBOL == 0 or code == 0x2F:  # /
+            last = stop
+    return last
 
 
 @leaf
@@ -245,7 +265,16 @@ def _word_end(data: Any, position: Any, end: Any, table: Any) -> Any:
 
 @leaf
 def split_words(
-    offsets: Any, data: Any, table: Any, document: Any, doc_offsets: Any, starts: Any, sizes: Any, lengths: Any, hashes: Any, flags: Any
+    offsets: Any,
+    data: Any,
+    table: Any,
+    document: Any,
+    doc_offsets: Any,
+    starts: Any,
+    sizes: Any,
+    lengths: Any,
+    hashes: Any,
+    flags: Any,
 ) -> Any:
     """Fill the fields of `Words` from `document` on, by the rules of the default mode; return the first document that had no room."""
     count = len(offsets) - 1
@@ -271,9 +300,10 @@ def split_words(
                         break
                     first = data[stop]
                     bits = table[first] if first < 0x80 else np.uint16(0)
-                joiner = first == 0x27 or first == 0x2C or first == 0x2E or first == 0x5F
-                if joiner and (stop + 1 == end or (data[stop + 1] < 0x80 and table[data[stop + 1]] & _INSIDE == 0)):
-                    joiner = False
+                joiner = False
+                if stop + 1 < end and bits & SYMBOL:
+                    second = data[stop + 1]
+                    joiner = second > 0x7F or table[second] & _INSIDE != 0 or (first == 0x3A and second == 0x2F)
                 if stop == end or (first < 0x80 and not joiner):
                     starts[total] = position
                     sizes[total] = lengths[total] = stop - position
@@ -298,6 +328,10 @@ def split_words(
                 position += size
                 continue
             stop, last = _word_end(data, position, end, table)
+            if last:
+                link = _link_end(data, stop, end, table)
+                if link:
+                    stop, last = link, np.int64(0)
             starts[total] = position
             sizes[total] = stop - position
             lengths[total], hashes[total], flags[total] = describe(data, position, stop, table)
