@@ -1,6 +1,7 @@
 """Components, and the choice of documents that stay, equal their slow definitions."""
 
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ def components(bands: list[list[int | None]]) -> list[list[int]]:
     for keys in bands:
         link_equal(forest, np.array([key or 0 for key in keys], np.uint64), has_key)
     members, bounds = members_by_component(forest)
-    return [members[start:end].tolist() for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [members[start:end].tolist() for start, end in pairwise(bounds)]
 
 
 def test_documents_are_joined_over_several_bands() -> None:

@@ -55,7 +55,9 @@ def shingles_slowly(words: list[str], size: int, hash_: str, bits: int) -> list[
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_shingles_equal_their_definition(hash_: str, bits: int, size: int) -> None:
     rng = random.Random(size)
-    documents = [["".join(rng.choices("abcxyzéßж漢", k=rng.randrange(1, 9))) for _ in range(rng.randrange(12))] for _ in range(50)]
+    documents = [
+        ["".join(rng.choices("abcxyzéßж漢", k=rng.randrange(1, 9))) for _ in range(rng.randrange(12))] for _ in range(50)
+    ]
     documents = [[simplify(word) for word in words] for words in documents]
     column = pa.array(["unused", *(" \n".join(words) for words in documents)]).slice(1)
     hashes, offsets = datatrove_shingles(text_of(column), size, hash_, bits)

@@ -2,6 +2,7 @@
 
 import random
 import unicodedata
+from itertools import pairwise
 
 import datasketch
 import numpy as np
@@ -20,7 +21,7 @@ STEP = 0x9E3779B97F4A7C15
 def shingles_of(texts: list[str], size: int, unit: str = "word") -> list[list[int]]:
     text = text_of(pa.array(["skipped", *texts]).slice(1))
     hashes, offsets = shingles(text, words_of(text), size, unit)
-    return [hashes[start:end].tolist() for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [hashes[start:end].tolist() for start, end in pairwise(offsets)]
 
 
 @pytest.mark.parametrize(
