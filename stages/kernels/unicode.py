@@ -147,13 +147,3 @@ def decode(data: Any, position: Any, end: Any) -> Any:
         code = high | (np.int64(data[position + 2]) & 0x3F) << 6 | np.int64(data[position + 3]) & 0x3F
         return min(code, np.int64(0x10FFFF)), np.int64(4)
     return np.int64(0xFFFD), np.int64(1)
-
-
-@leaf
-def decode_before(data: Any, position: Any, start: Any) -> Any:
-    """Code point that ends at `position`, and its size in bytes; `position` is above `start`."""
-    size = np.int64(1)
-    while size < 4 and position - size > start and data[position - size] & 0xC0 == 0x80:
-        size += 1
-    code, _ = decode(data, position - size, position)
-    return code, size
