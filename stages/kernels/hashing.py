@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from stages.kernels.compile import kernel
 from stages.kernels.text import Text, text_of
-from stages.kernels.unicode import decode
+from stages.kernels.unicode import decode, leaf
 
 # after compile.py, which tells numba where its cache is
 from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip
@@ -48,7 +47,7 @@ def _load64(_context: Any, data: Any, index: Any) -> Any:
 load64: Any = intrinsic(_load64)
 
 
-@kernel
+@leaf
 def mix64(x: Any) -> Any:
     """A bijection of 64 bits in which each bit of the input moves each bit of the output (the finalizer of SplitMix64)."""
     x ^= x >> np.uint64(30)
@@ -58,12 +57,12 @@ def mix64(x: Any) -> Any:
     return x ^ (x >> np.uint64(31))
 
 
-@kernel
+@leaf
 def _rotate(x: Any, bits: Any) -> Any:
     return (x << np.uint64(bits)) | (x >> np.uint64(64 - bits))
 
 
-@kernel
+@leaf
 def xxh64(data: Any, start: Any, end: Any, seed: Any) -> Any:
     """XXH64 of `data[start:end]` (Collet, xxHash specification 0.1.1), on a little-endian machine."""
     at = start
@@ -108,7 +107,7 @@ def xxh64(data: Any, start: Any, end: Any, seed: Any) -> Any:
     return hash_ ^ (hash_ >> np.uint64(32))
 
 
-@kernel
+@leaf
 def _hash_texts(offsets: Any, data: Any, seeds: Any, out: Any) -> None:
     for i in range(len(offsets) - 1):
         out[i] = xxh64(data, offsets[i], offsets[i + 1], seeds[i])
@@ -152,7 +151,7 @@ def order_keys(
     return keys
 
 
-@kernel
+@leaf
 def _mix_copies(copies: Any, keys: Any) -> None:
     for i in range(len(keys)):
         keys[i] = mix64(keys[i] ^ (np.uint64(copies[i]) * _GOLDEN))
@@ -195,7 +194,7 @@ def _lower_case() -> np.ndarray:
     return frozen(table)
 
 
-@kernel
+@leaf
 def _hash_plain(offsets: Any, data: Any, lower: Any, scratch: Any, ids: Any) -> None:
     for i in range(len(offsets) - 1):
         at, end, size = offsets[i], offsets[i + 1], 0
@@ -218,7 +217,7 @@ def _hash_plain(offsets: Any, data: Any, lower: Any, scratch: Any, ids: Any) -> 
             ids[i, lane] = xxh64(scratch, np.int64(0), np.int64(size), np.uint64(lane))
 
 
-@kernel
+@leaf
 def _encode(code: Any, out: Any, at: Any) -> Any:
     if code < 0x80:
         out[at] = code

@@ -1,7 +1,4 @@
-"""MinHash signatures of shingles, and the comparison of documents that share a band.
-
-Two ways to a signature: ours (32 bits, words folded here) and datatrove's (64 bits modulo 2**61 - 1, shingles hashed as strings).
-"""
+"""MinHash signatures of folded shingles, 32 bits a value, and the keys of their bands."""
 
 import functools
 import unicodedata
@@ -9,16 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels.compile import kernel
-from stages.kernels.hashing import frozen, mix64, xxh64
+from stages.kernels.hashing import frozen, load64, mix64, xxh64
 from stages.kernels.text import Text
-from stages.kernels.unicode import decode
+from stages.kernels.unicode import decode, leaf
 from stages.kernels.words import Words
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 """odd; the multiplier of the rolling hash and of the word hash"""
-_MERSENNE = np.uint64(2**61 - 1)
 _ZERO = 0x30
+_ALL = np.uint64(2**64 - 1)
+_HIGH = np.uint64(0x8080808080808080)
+_ASCII_LOWER = np.uint64(0x2020202020202020)
+_FROM_A = np.uint64(0x1F1F1F1F1F1F1F1F)
+"""added to a byte below 0x80, sets its high bit from a on"""
+_ABOVE_Z = np.uint64(0x0505050505050505)
+"""added to a byte below 0x80, sets its high bit beyond z"""
 _KEPT = ("L", "M", "N")
 
 
@@ -50,7 +52,7 @@ def _fold(code: int) -> int:
     return 0x3C3 if base == "ς" else ord(base)
 
 
-@kernel
+@leaf
 def _absorb(code: Any, hash_: Any, buffer: Any, bits: Any) -> Any:
     """Put a code point into a 64-bit buffer (8 bits, or 24 beyond ASCII), which goes into the hash when it is full."""
     width = 8 if code < 0x80 else 24
@@ -63,7 +65,7 @@ def _absorb(code: Any, hash_: Any, buffer: Any, bits: Any) -> Any:
     return hash_, buffer | piece << np.uint64(bits), bits + width
 
 
-@kernel
+@leaf
 def _word_shingles(
     doc_offsets: Any, starts: Any, sizes: Any, data: Any, fold: Any, size: Any, ring: Any, out: Any, ends: Any
 ) -> Any:
@@ -77,6 +79,21 @@ def _word_shingles(
             at, end = starts[w], starts[w] + sizes[w]
             hash_, buffer, bits = np.uint64(0), np.uint64(0), 0
             any_, in_number = False, False
+            # plain ASCII letters, eight at a time: what the loop below would have put into the buffer, bit for bit
+            while at < end and at + 8 <= len(data):
+                width = min(end - at, 8)
+                chunk = load64(data, at) & (_ALL >> np.uint64(64 - 8 * width))
+                lower = chunk | (_ASCII_LOWER & (_ALL >> np.uint64(64 - 8 * width)))
+                letters = (lower + _FROM_A) & ~(lower + _ABOVE_Z) & ~chunk & _HIGH
+                if letters != _HIGH & (_ALL >> np.uint64(64 - 8 * width)):
+                    break
+                if any_:
+                    hash_ = (hash_ ^ buffer) * _STEP
+                    hash_ ^= hash_ >> np.uint64(32)
+                buffer = lower
+                bits = 8 * width
+                any_ = True
+                at += width
             while at < end:
                 first = data[at]
                 if first < 0x80:
@@ -112,7 +129,7 @@ def _word_shingles(
     return written
 
 
-@kernel
+@leaf
 def _char_shingles(
     doc_offsets: Any, starts: Any, sizes: Any, data: Any, fold: Any, size: Any, ring: Any, out: Any, ends: Any
 ) -> Any:
@@ -177,7 +194,7 @@ def permutations(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return frozen(np.array(drawn[0::2], np.uint32) | np.uint32(1)), frozen(np.array(drawn[1::2], np.uint32))
 
 
-@kernel
+@leaf
 def _minima32(hashes: Any, offsets: Any, factors: Any, masks: Any, out: Any) -> None:
     count = len(factors)
     for doc in range(len(offsets) - 1):
@@ -211,7 +228,7 @@ def signatures(hashes: np.ndarray, offsets: np.ndarray, permutation_count: int, 
     return out
 
 
-@kernel
+@leaf
 def _band_keys(signature_bytes: Any, band_bytes: Any, keys: Any) -> None:
     at = np.int64(0)
     for doc in range(keys.shape[1]):
