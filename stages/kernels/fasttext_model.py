@@ -34,9 +34,10 @@ class Model:
     entry_slots   int32, a power of two long: entry, or -1, by open addressing on the entry's hash
     entry_offsets int64, entries + 1: bytes of entry i in `entry_bytes`
     entry_bytes   uint8
-    bucket_rows   int32 by bucket: row in `vectors`, or -1 for a pruned bucket; empty if the model is not pruned, when
-                  bucket b has row words + b
-    vectors       float32 [rows, dim], dequantised
+    bucket_bits   uint64, a bit for each bucket that pruning left; empty if the model is not pruned, when bucket b has the
+                  row words + b
+    bucket_base   int32 by word of `bucket_bits`: the row of its first bucket; the rows of the others follow in order
+    vectors       float32 [rows, dim], dequantised: words, then buckets
     output        float32 [labels, dim], or for HIERARCHICAL one row for each inner node of the tree
     left, right   int32, children of tree node labels + i
     """
@@ -53,7 +54,8 @@ class Model:
     entry_slots: np.ndarray
     entry_offsets: np.ndarray
     entry_bytes: np.ndarray
-    bucket_rows: np.ndarray
+    bucket_bits: np.ndarray
+    bucket_base: np.ndarray
     vectors: np.ndarray
     output: np.ndarray
     left: np.ndarray
@@ -109,11 +111,7 @@ def read_model(path: Path) -> Model:
     reader.number("<i8")
     pruned = reader.number("<i8")
     entries = _read_entries(reader, entry_count, words)
-    bucket_rows = np.zeros(0, np.int32)
-    if pruned >= 0:
-        pairs = reader.array("<i4", 2 * pruned).reshape(-1, 2)
-        bucket_rows = np.full(buckets, -1, np.int32)
-        bucket_rows[pairs[:, 0]] = pairs[:, 1] + words
+    kept = reader.array("<i4", 2 * max(pruned, 0)).reshape(-1, 2)
 
     quantised = reader.flag()
     vectors = _read_quantised(reader, dim) if quantised else _read_dense(reader)
@@ -123,9 +121,15 @@ def read_model(path: Path) -> Model:
     output = _read_quantised(reader, dim) if quantised and quantised_output else _read_dense(reader)
     if vectors.shape[1] != dim or output.shape[1] != dim or len(output) != label_count or not label_count:
         raise ValueError(f"matrices of {vectors.shape} and {output.shape} do not fit {label_count} labels of {dim} numbers")
+    uses_buckets = max_chars > 0 or word_ngrams > 1
     # a row past the end would be read by a kernel, which does not check
-    if len(vectors) < (words + buckets if pruned < 0 and max_chars > 0 else max(words, int(bucket_rows.max(initial=-1)) + 1)):
-        raise ValueError(f"the input matrix has only {len(vectors)} rows")
+    needed = words + int(kept[:, 1].max(initial=-1)) + 1 if pruned >= 0 else words + buckets * uses_buckets
+    if len(vectors) < needed or buckets < uses_buckets:
+        raise ValueError(f"the input matrix has {len(vectors)} rows, expected {needed} for {words} words and {buckets} buckets")
+    bucket_bits, bucket_base = np.zeros(0, np.uint64), np.zeros(0, np.int32)
+    if pruned >= 0:
+        bucket_bits, bucket_base, order = _rank(kept, buckets, words)
+        vectors = vectors[np.concatenate([np.arange(words), order])]
 
     slots, offsets, data = _index(entries.names)
     left, right = _tree(entries.counts[words:]) if loss == HIERARCHICAL else (np.zeros(0, np.int32),) * 2
@@ -142,7 +146,8 @@ def read_model(path: Path) -> Model:
         entry_slots=_frozen(slots),
         entry_offsets=_frozen(offsets),
         entry_bytes=_frozen(data),
-        bucket_rows=_frozen(bucket_rows),
+        bucket_bits=_frozen(bucket_bits),
+        bucket_base=_frozen(bucket_base),
         vectors=_frozen(vectors),
         output=_frozen(output),
         left=_frozen(left),
@@ -238,6 +243,21 @@ def _index(names: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     offsets = np.zeros(len(names) + 1, np.int64)
     np.cumsum([len(name) for name in names], out=offsets[1:])
     return slots, offsets, np.frombuffer(b"".join(names), np.uint8)
+
+
+def _rank(kept: np.ndarray, buckets: int, words: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bits and bases of the kept buckets, and their rows in ascending order of bucket.
+
+    For lid.176.ftz these 375 KB stay in a core's cache, where a table of all 2 million buckets would not.
+    """
+    kept = kept[np.argsort(kept[:, 0], kind="stable")]
+    numbers = kept[:, 0].astype(np.int64)
+    if len(numbers) and (numbers[0] < 0 or numbers[-1] >= buckets or not np.all(np.diff(numbers)) or kept[:, 1].min() < 0):
+        raise ValueError("the list of pruned buckets is damaged")
+    bits = np.zeros(buckets // 64 + 1, np.uint64)
+    np.bitwise_or.at(bits, numbers // 64, np.uint64(1) << (numbers % 64).astype(np.uint64))
+    base = words + np.searchsorted(numbers, np.arange(len(bits), dtype=np.int64) * 64).astype(np.int32)
+    return bits, base.astype(np.int32), kept[:, 1].astype(np.int64) + words
 
 
 def _tree(counts: list[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -8,13 +8,18 @@ again costs one addition. Every step is plain IEEE arithmetic in a fixed order, 
 import numpy as np
 
 from stages.kernels.compile import kernel
-from stages.kernels.fasttext_model import EOS, HIERARCHICAL, SOFTMAX, Model
+from stages.kernels.fasttext_model import EOS, HIERARCHICAL, SOFTMAX, Model, word_hash
 from stages.kernels.text import Text
 
-_SLOTS_BYTES = 1 << 20
-_LONGEST_REMEMBERED = 48
+# places in the settings of `_sum_vectors`
+SHORTEST, LONGEST, BUCKETS, INVERSE, WORD_NGRAMS, WORDS, EOS_ROW, MOST_BYTES, MEMORY, DIM = range(10)
+_MEMORY_BYTES = 1 << 19
 _LABEL = np.frombuffer(b"__label__", np.uint8)
-_EOS = np.frombuffer(EOS, np.uint8)
+_EOS_LOW = int.from_bytes(EOS, "big")
+_EOS_HASH = word_hash(EOS)
+_SEPARATORS = np.zeros(256, np.bool_)
+_SEPARATORS[[0, 9, 10, 11, 12, 13, 32]] = True
+_SEPARATORS.flags.writeable = False
 _SIGMOID_STEPS, _SIGMOID_END = 512, 8
 
 
@@ -25,21 +30,15 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
     1e-5: the library adds 1e-5 to each probability, and so do we.
     """
     count = len(text.offsets) - 1
-    sums = np.zeros((count, model.dim), np.float64)
+    sums = np.zeros(count * model.dim, np.float64)
     rows = np.zeros(count, np.int64)
-    settings = np.array(
-        [
-            model.min_chars,
-            model.max_chars,
-            model.buckets,
-            model.word_ngrams,
-            model.words,
-            model.eos,
-            -1 if max_bytes is None else max_bytes,
-            1 << ((_SLOTS_BYTES // (4 * model.dim)).bit_length() - 1),
-        ],
-        np.int64,
-    )
+    settings = np.zeros(10, np.int64)
+    settings[DIM] = model.dim
+    settings[SHORTEST], settings[LONGEST] = model.min_chars, model.max_chars
+    settings[BUCKETS], settings[INVERSE] = model.buckets, (1 << 32) // max(model.buckets, 1)
+    settings[WORD_NGRAMS], settings[WORDS], settings[EOS_ROW] = model.word_ngrams, model.words, model.eos
+    settings[MOST_BYTES] = -1 if max_bytes is None else max_bytes
+    settings[MEMORY] = 1 << ((_MEMORY_BYTES // (4 * model.dim)).bit_length() - 1)
     offsets, data = text.offsets[:], text.data[:]
     offsets.flags.writeable = data.flags.writeable = False
     _sum_vectors(
@@ -49,14 +48,16 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
         model.entry_slots,
         model.entry_offsets,
         model.entry_bytes,
-        model.bucket_rows,
-        model.vectors,
+        model.bucket_bits,
+        model.bucket_base,
+        model.vectors.reshape(-1),
+        _SEPARATORS,
         sums,
         rows,
     )
     labels = np.full(count, -1, np.int32)
     scores = np.zeros(count, np.float64)
-    _best_labels(sums, rows, model.loss, model.output, model.left, model.right, labels, scores)
+    _best_labels(sums.reshape(count, model.dim), rows, model.loss, model.output, model.left, model.right, labels, scores)
     return labels, scores
 
 
@@ -90,81 +91,105 @@ def _starts_with(data, start, end, prefix):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _row_of_bucket(hashed, buckets, words, bucket_rows):  # type: ignore[no-untyped-def]
-    bucket = np.int64(hashed % np.uint64(buckets))
-    if len(bucket_rows):
-        return np.int64(bucket_rows[bucket])
-    return words + bucket
+def _extend(hashed, byte):  # type: ignore[no-untyped-def]
+    """One step of 32-bit FNV-1a on a byte taken as signed, as the library does."""
+    return ((hashed ^ np.uint64(np.int64(np.int8(byte)))) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
 
 
 @kernel
-def _add_row(total, vectors, row):  # type: ignore[no-untyped-def]
-    if len(total) == 16:  # a fixed length lets the compiler use one vector register; lid.176 has it
-        for d in range(16):
-            total[d] += vectors[row, d]
-    else:
-        for d in range(len(total)):
-            total[d] += vectors[row, d]
+def _set_bits(bits):  # type: ignore[no-untyped-def]
+    bits -= (bits >> np.uint64(1)) & np.uint64(0x5555555555555555)
+    bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
+    bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((bits * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @kernel
-def _add_ngrams(data, start, end, settings, bucket_rows, vectors, total):  # type: ignore[no-untyped-def]
-    """Add the rows of all character n-grams of `<word>` to `total`; returns how many. A byte 10xxxxxx begins no character."""
-    shortest, longest, buckets, words = settings[0], settings[1], settings[2], settings[4]
-    size = end - start + 2
-    found = 0
-    for i in range(size):
-        if 0 < i < size - 1 and (data[start + i - 1] & 0xC0) == 0x80:
-            continue
+def _sum_word(
+    data, start, end, hashed, settings, slots, entry_offsets, entry_bytes, bucket_bits, bucket_base, vectors, totals, at
+):  # type: ignore[no-untyped-def]
+    """Put the sum of a word's rows in `totals[at : at + dim]`; returns their number, -1 for a label, which is no word.
+
+    The rows are the word's own, if the model knows it, and those of the character n-grams of `<word>`. A byte 10xxxxxx
+    begins no character. The borders alone are no n-grams, so none begins at `>`.
+    """
+    shortest, longest, buckets, words, dim = (
+        settings[SHORTEST], settings[LONGEST], settings[BUCKETS], settings[WORDS], settings[DIM],
+    )  # fmt: skip
+    inverse = settings[INVERSE]
+    pruned = len(bucket_bits) > 0
+    added = np.int64(0)
+    for d in range(dim):
+        totals[at + d] = 0
+    entry = _find_entry(data, start, end, hashed, slots, entry_offsets, entry_bytes)
+    if entry >= words or (entry < 0 and _starts_with(data, start, end, _LABEL)):
+        return np.int64(-1)
+    if entry >= 0:
+        for d in range(dim):
+            totals[at + d] += vectors[entry * dim + d]
+        added += 1
+    if longest <= 0:
+        return added
+    for i in range(start - 1, end):
         hashed = np.uint64(2166136261)
-        j = i
-        n = 1
-        while j < size and n <= longest:
-            more = True
-            while more:
-                if j == 0:
-                    byte = np.uint8(60)
-                elif j == size - 1:
-                    byte = np.uint8(62)
-                else:
-                    byte = data[start + j - 1]
-                extended = np.uint64(byte)
-                if byte >= 128:
-                    extended |= np.uint64(0xFFFFFF00)
-                hashed = ((hashed ^ extended) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
-                j += 1
-                more = j < size - 1 and (data[start + j - 1] & 0xC0) == 0x80
-            if n >= shortest and not (n == 1 and (i == 0 or j == size)):
-                row = _row_of_bucket(hashed, buckets, words, bucket_rows)
-                if row >= 0:
-                    _add_row(total, vectors, row)
-                    found += 1
+        if i < start:
+            hashed = _extend(hashed, np.uint8(60))
+            n = 1
+            j = start
+        elif (data[i] & 0xC0) == 0x80 and i > start:
+            continue
+        else:
+            n = 0
+            j = i
+        while n < longest and j <= end:
             n += 1
-    return found
+            if j < end:
+                hashed = _extend(hashed, data[j])
+                j += 1
+                while j < end and (data[j] & 0xC0) == 0x80:
+                    hashed = _extend(hashed, data[j])
+                    j += 1
+            else:
+                hashed = _extend(hashed, np.uint8(62))
+                j += 1
+            if n < shortest:
+                continue
+            # hashed % buckets: the estimate is the quotient or one less, and saves a division
+            bucket = np.int64(hashed) - ((np.int64(hashed) * inverse) >> 32) * buckets
+            if bucket >= buckets:
+                bucket -= buckets
+            if pruned:
+                bits = bucket_bits[bucket >> 6]
+                bit = np.uint64(1) << np.uint64(bucket & 63)
+                if bits & bit == 0:
+                    continue
+                row = np.int64(bucket_base[bucket >> 6]) + _set_bits(bits & (bit - np.uint64(1)))
+            else:
+                row = words + bucket
+            added += 1
+            if dim == 16:  # a fixed length lets the compiler use whole vector registers; lid.176 has it
+                for d in range(16):
+                    totals[at + d] += vectors[row * 16 + d]
+            else:
+                for d in range(dim):
+                    totals[at + d] += vectors[row * dim + d]
+    return added
 
 
 @kernel
-def _sum_vectors(offsets, data, settings, slots, entry_offsets, entry_bytes, bucket_rows, vectors, sums, rows):  # type: ignore[no-untyped-def]
+def _sum_vectors(
+    offsets, data, settings, slots, entry_offsets, entry_bytes, bucket_bits, bucket_base, vectors, separators, sums, rows
+):  # type: ignore[no-untyped-def]
     """Sum of the rows of each document and their number; 0 if it has none besides that of the end of line.
 
-    `settings`: shortest and longest n-gram, buckets, longest word n-gram, words, row of the end of line, most bytes (-1: all),
-    slots of the memory. Words already summed in this batch are found again in the memory, compared byte by byte.
+    Words already summed in this batch are found again in a memory, by their bytes.
     """
-    dim = vectors.shape[1]
-    longest, buckets, word_ngrams, words, eos, most, memory = (
-        settings[1],
-        settings[2],
-        settings[3],
-        settings[4],
-        settings[5],
-        settings[6],
-        settings[7],
-    )
-    memory_start = np.full(memory, -1, np.int64)
-    memory_size = np.empty(memory, np.int32)
-    memory_rows = np.empty(memory, np.int32)
-    memory_sums = np.empty((memory, dim), np.float32)
-    unremembered = np.empty(dim, np.float32)
+    buckets, word_ngrams, words, eos = settings[BUCKETS], settings[WORD_NGRAMS], settings[WORDS], settings[EOS_ROW]
+    most, memory, dim = settings[MOST_BYTES], settings[MEMORY], settings[DIM]
+    memory_low = np.zeros(memory, np.uint64)
+    memory_high = np.zeros(memory, np.uint64)
+    memory_rows = np.zeros(memory + 1, np.int32)
+    memory_sums = np.zeros((memory + 1) * dim, np.float32)  # the last place is for words too long to remember
     running = np.zeros(max(word_ngrams, 1), np.uint64)
     for document in range(len(offsets) - 1):
         position, end = offsets[document], offsets[document + 1]
@@ -172,82 +197,69 @@ def _sum_vectors(offsets, data, settings, slots, entry_offsets, entry_bytes, buc
             end = position + most
             while end > position and (data[end] & 0xC0) == 0x80:
                 end -= 1
-        total = sums[document]
+        total = document * dim
         found = 0
         depth = 0  # word n-grams that can still grow
         at_end = False
         while not at_end:
-            while position < end and (data[position] == 32 or data[position] == 0 or 9 <= data[position] <= 13):
+            while position < end and separators[data[position]]:
                 position += 1
             start = position
             hashed = np.uint64(2166136261)
-            while position < end and not (data[position] == 32 or data[position] == 0 or 9 <= data[position] <= 13):
+            low, high = np.uint64(0), np.uint64(0)
+            while position < end and not separators[data[position]]:
                 byte = data[position]
-                extended = np.uint64(byte)
-                if byte >= 128:
-                    extended |= np.uint64(0xFFFFFF00)
-                hashed = ((hashed ^ extended) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
+                hashed = _extend(hashed, byte)
+                high = (high << np.uint64(8)) | (low >> np.uint64(56))
+                low = (low << np.uint64(8)) | np.uint64(byte)
                 position += 1
             size = position - start
             # the library stops reading at a word that looks like its own end of line
-            at_end = size == 0 or (size == 4 and _starts_with(data, start, position, _EOS))
+            at_end = size == 0 or (size == 4 and low == np.uint64(_EOS_LOW))
             if at_end:
-                hashed = np.uint64(3617362777)
+                hashed = np.uint64(_EOS_HASH)
                 if eos >= 0 and found > 0:
                     for d in range(dim):
-                        total[d] += vectors[eos, d]
+                        sums[total + d] += vectors[eos * dim + d]
                     found += 1
             else:
+                # no word has a zero byte, so 16 bytes tell words apart without their length
                 slot = np.int64((hashed ^ (hashed >> np.uint64(15))) & np.uint64(memory - 1))
-                known = memory_start[slot] >= 0 and memory_size[slot] == size
-                if known:
-                    before = memory_start[slot]
-                    for i in range(size):
-                        if data[before + i] != data[start + i]:
-                            known = False
-                            break
-                if known:
-                    added = np.int64(memory_rows[slot])
-                    word_sum = memory_sums[slot]
-                else:
-                    if size <= _LONGEST_REMEMBERED:
-                        word_sum = memory_sums[slot]
-                        memory_start[slot] = start
-                        memory_size[slot] = size
-                    else:
-                        word_sum = unremembered
-                    word_sum[:] = 0
-                    added = np.int64(0)
-                    entry = _find_entry(data, start, position, hashed, slots, entry_offsets, entry_bytes)
-                    if entry >= words or (entry < 0 and _starts_with(data, start, position, _LABEL)):
-                        added = np.int64(-1)
-                    else:
-                        if entry >= 0:
-                            _add_row(word_sum, vectors, entry)
-                            added += 1
-                        if longest > 0:
-                            added += _add_ngrams(data, start, position, settings, bucket_rows, vectors, word_sum)
-                    if size <= _LONGEST_REMEMBERED:
-                        memory_rows[slot] = added
+                if size > 16:
+                    slot = memory
+                if size > 16 or memory_low[slot] != low or memory_high[slot] != high:
+                    if size <= 16:
+                        memory_low[slot], memory_high[slot] = low, high
+                    memory_rows[slot] = _sum_word(
+                        data, start, position, hashed, settings, slots, entry_offsets, entry_bytes,
+                        bucket_bits, bucket_base, vectors, memory_sums, slot * dim,
+                    )  # fmt: skip
+                added = np.int64(memory_rows[slot])
                 if added < 0:
                     continue
                 if dim == 16:
                     for d in range(16):
-                        total[d] += word_sum[d]
+                        sums[total + d] += memory_sums[slot * 16 + d]
                 else:
                     for d in range(dim):
-                        total[d] += word_sum[d]
+                        sums[total + d] += memory_sums[slot * dim + d]
                 found += added
             if word_ngrams > 1 and (found > 0 or not at_end):
                 # the library keeps word hashes as int32, so they extend their sign to 64 bits
                 signed = hashed if hashed < np.uint64(1 << 31) else hashed | np.uint64(0xFFFFFFFF00000000)
                 for k in range(depth):
                     running[k] = running[k] * np.uint64(116049371) + signed
-                    row = _row_of_bucket(running[k], buckets, words, bucket_rows)
-                    if row >= 0:
-                        for d in range(dim):
-                            total[d] += vectors[row, d]
-                        found += 1
+                    bucket = np.int64(running[k] % np.uint64(buckets))
+                    row = words + bucket
+                    if len(bucket_bits) > 0:
+                        bits = bucket_bits[bucket >> 6]
+                        bit = np.uint64(1) << np.uint64(bucket & 63)
+                        if bits & bit == 0:
+                            continue
+                        row = np.int64(bucket_base[bucket >> 6]) + _set_bits(bits & (bit - np.uint64(1)))
+                    for d in range(dim):
+                        sums[total + d] += vectors[row * dim + d]
+                    found += 1
                 depth = min(depth + 1, word_ngrams - 1)
                 for k in range(depth - 1, 0, -1):
                     running[k] = running[k - 1]
