@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.kernels.compile import kernel
 from stages.kernels.text import Text
+from stages.kernels.unicode import leaf
 
 
 
@@ -49,11 +49,20 @@ def frozen(array: np.ndarray) -> np.ndarray:
 
 
 def _repeats(text: Text, breaks: int, stripped: bool, filled: bool) -> Repeats:
-    counts = _count_repeats(frozen(text.offsets), frozen(text.data), breaks, stripped, filled)
+    offsets, data = frozen(text.offsets), frozen(text.data)
+    size = 16
+    segments = _most_newlines(offsets, data) + 2
+    while size < 2 * segments:
+        size *= 2
+    # A slot holds stamp, hash, start and end of the first segment with these bytes. A slot with another
+    # document's stamp is free, so that the table is never cleared.
+    slots = np.zeros((size, 4), np.int64)
+    counts = np.zeros((len(Repeats._fields), len(offsets) - 1), np.int64)
+    _count_repeats(offsets, data, breaks, stripped, filled, slots, counts)
     return Repeats(*counts)
 
 
-@kernel
+@leaf
 def space_size(data, position, end):  # type: ignore[no-untyped-def]
     """Bytes of the white space character that begins at `position`, 0 if there is none."""
     byte = data[position]
@@ -73,7 +82,7 @@ def space_size(data, position, end):  # type: ignore[no-untyped-def]
     return 3 if second == 0x80 and third == 0x80 else 0
 
 
-@kernel
+@leaf
 def skip_spaces(data, start, end):  # type: ignore[no-untyped-def]
     """The first position from `start` that is not white space; `end` if there is none."""
     while start < end:
@@ -84,7 +93,7 @@ def skip_spaces(data, start, end):  # type: ignore[no-untyped-def]
     return start
 
 
-@kernel
+@leaf
 def trim_spaces(data, start, end):  # type: ignore[no-untyped-def]
     """The end of the text after white space at its end is taken away."""
     while end > start:
@@ -97,23 +106,20 @@ def trim_spaces(data, start, end):  # type: ignore[no-untyped-def]
     return end
 
 
-@kernel
-def _count_repeats(offsets, data, breaks, stripped, filled):  # type: ignore[no-untyped-def]
-    documents = len(offsets) - 1
-    counts = np.zeros((5, documents), np.int64)
-    # A slot holds stamp, hash, start and end of the first segment with these bytes. A slot with another
-    # document's stamp is free, so that the table is never cleared.
+@leaf
+def _most_newlines(offsets, data):  # type: ignore[no-untyped-def]
     most = 0
-    newlines = 0
-    for document in range(documents):
+    for document in range(len(offsets) - 1):
         newlines = 0
         for position in range(offsets[document], offsets[document + 1]):
             newlines += data[position] == 10
         most = max(most, newlines)
-    size = 16
-    while size < 2 * (most + 2):
-        size *= 2
-    slots = np.zeros((size, 4), np.int64)
+    return most
+
+
+@leaf
+def _count_repeats(offsets, data, breaks, stripped, filled, slots, counts):  # type: ignore[no-untyped-def]
+    documents = len(offsets) - 1
     for document in range(documents):
         start, end = offsets[document], offsets[document + 1]
         newlines = 0
@@ -185,4 +191,3 @@ def _count_repeats(offsets, data, breaks, stripped, filled):  # type: ignore[no-
                     slot = (slot + 1) & mask
             position = following
             begin = following
-    return counts

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from stages.kernels.compile import kernel
 from stages.kernels.lines import frozen
 from stages.kernels.text import Text
+from stages.kernels.unicode import leaf
 from stages.kernels.words import Words
 
 TOP_SIZES = (2, 3, 4)
@@ -20,7 +20,12 @@ def top_chars(words: Words) -> np.ndarray:
 
     An n-gram is its words with a space between; the first seen wins a tie, and one occurrence counts. 0 without n words.
     """
-    top: np.ndarray = _top_chars(frozen(words.doc_offsets), frozen(words.hashes), frozen(words.lengths))
+    documents, most = _shape(words)
+    # A slot holds stamp, hash, first place and count. A slot with another stamp is free: the table is never cleared.
+    slots = np.zeros((_table_size(most), 4), np.int64)
+    repeated = np.empty((2, most), np.uint8)  # at which places the (n - 1)-grams and the n-grams repeat, by turns
+    top = np.zeros((len(TOP_SIZES), documents), np.int64)
+    _top_chars(frozen(words.doc_offsets), frozen(words.hashes), frozen(words.lengths), slots, repeated, top)
     return top
 
 
@@ -30,22 +35,32 @@ def duplicate_chars(text: Text, words: Words) -> np.ndarray:
     An n-gram is its words without anything between, so that "can not" is "cannot". A repeated one is passed over
     whole: n-grams that overlap it are neither counted nor remembered.
     """
-    duplicates: np.ndarray = _duplicate_chars(
-        frozen(words.doc_offsets), frozen(words.starts), frozen(words.sizes), frozen(words.lengths), frozen(text.data)
+    documents, most = _shape(words)
+    longest = int(np.diff(text.offsets).max(initial=0))
+    duplicates = np.zeros((len(DUPLICATE_SIZES), documents), np.int64)
+    _duplicate_chars(
+        frozen(words.doc_offsets),
+        frozen(words.starts),
+        frozen(words.sizes),
+        frozen(words.lengths),
+        frozen(text.data),
+        np.zeros((_table_size(most), 3), np.int64),  # slots: stamp, hash, place of the first
+        np.empty(most, np.int64),  # repeated: bytes from a word's begin that also begin elsewhere: 0, _SHORT or _LONG
+        np.empty(most, np.int64),  # places where an n-gram may repeat
+        np.zeros(most + 1, np.int64),  # begins of words in the stream
+        np.zeros(most + 1, np.int64),  # code points (chars) before each word
+        np.empty(longest + 24, np.uint8),  # stream: the words of the document without anything between
+        duplicates,
     )
     return duplicates
 
 
-@kernel
-def _most_words(doc_offsets):  # type: ignore[no-untyped-def]
-    # Tables are made once for the longest document: arrays that change in the loop make it several times slower.
-    most = 0
-    for document in range(len(doc_offsets) - 1):
-        most = max(most, doc_offsets[document + 1] - doc_offsets[document])
-    return most
+def _shape(words: Words) -> tuple[int, int]:
+    # Tables are made once, for the longest document, outside of the kernels: see `leaf`.
+    return len(words.doc_offsets) - 1, int(np.diff(words.doc_offsets).max(initial=0))
 
 
-@kernel
+@leaf
 def _table_size(entries):  # type: ignore[no-untyped-def]
     size = 16
     while size < 2 * entries:
@@ -53,14 +68,9 @@ def _table_size(entries):  # type: ignore[no-untyped-def]
     return size
 
 
-@kernel
-def _top_chars(doc_offsets, hashes, lengths):  # type: ignore[no-untyped-def]
+@leaf
+def _top_chars(doc_offsets, hashes, lengths, slots, repeated, top):  # type: ignore[no-untyped-def]
     documents = len(doc_offsets) - 1
-    top = np.zeros((3, documents), np.int64)
-    # A slot holds stamp, hash, first place and count. A slot with another stamp is free: the table is never cleared.
-    most = _table_size(_most_words(doc_offsets))
-    slots = np.zeros((most, 4), np.int64)
-    repeated = np.zeros((2, most), np.uint8)  # at which places the (n - 1)-grams and the n-grams repeat, by turns
     stamp = 0
     for document in range(documents):
         base = doc_offsets[document]
@@ -104,10 +114,9 @@ def _top_chars(doc_offsets, hashes, lengths):  # type: ignore[no-untyped-def]
             for index in range(base + best_place, base + best_place + n):
                 chars += lengths[index]
             top[n - 2, document] = chars * best
-    return top
 
 
-@kernel
+@leaf
 def _load(stream, position):  # type: ignore[no-untyped-def]
     # Unsigned indices: without the check for negative ones LLVM reads the eight bytes at once.
     at = np.uint64(position)
@@ -117,14 +126,14 @@ def _load(stream, position):  # type: ignore[no-untyped-def]
     return value
 
 
-@kernel
+@leaf
 def _store(stream, position, value):  # type: ignore[no-untyped-def]
     at = np.uint64(position)
     for index in range(8):
         stream[at + np.uint64(index)] = np.uint8((value >> np.uint64(8 * index)) & np.uint64(255))
 
 
-@kernel
+@leaf
 def _hash(stream, start, stop):  # type: ignore[no-untyped-def]
     key = np.uint64(stop - start) * _FACTOR
     while stop - start >= 8:
@@ -138,7 +147,7 @@ def _hash(stream, start, stop):  # type: ignore[no-untyped-def]
     return np.int64(key)
 
 
-@kernel
+@leaf
 def _equal(stream, first, second, size):  # type: ignore[no-untyped-def]
     index = 0
     while size - index >= 8:
@@ -152,23 +161,9 @@ def _equal(stream, first, second, size):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel
-def _duplicate_chars(doc_offsets, starts, sizes, lengths, data):  # type: ignore[no-untyped-def]
+@leaf
+def _duplicate_chars(doc_offsets, starts, sizes, lengths, data, slots, repeated, places, begins, chars, stream, duplicates):  # type: ignore[no-untyped-def]
     documents = len(doc_offsets) - 1
-    duplicates = np.zeros((6, documents), np.int64)
-    most = _most_words(doc_offsets)
-    longest = 0
-    for document in range(documents):
-        length = 0
-        for index in range(doc_offsets[document], doc_offsets[document + 1]):
-            length += sizes[index]
-        longest = max(longest, length)
-    slots = np.zeros((_table_size(most), 3), np.int64)  # stamp, hash, place of the first
-    repeated = np.zeros(most + 1, np.int64)  # bytes from a word's begin that occur at another word's begin: 0, _SHORT or _LONG
-    stream = np.zeros(longest + 24, np.uint8)  # the words of the document without anything between
-    places = np.zeros(most + 1, np.int64)  # where an n-gram may repeat
-    begins = np.zeros(most + 1, np.int64)  # of words in the stream
-    chars = np.zeros(most + 1, np.int64)  # code points before each word
     stamp = 0
     for document in range(documents):
         base = doc_offsets[document]
@@ -265,4 +260,3 @@ def _duplicate_chars(doc_offsets, starts, sizes, lengths, data):  # type: ignore
                     slots[slot, 1] = hashed
                     slots[slot, 2] = place
             duplicates[n - 5, document] = total
-    return duplicates
