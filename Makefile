@@ -59,7 +59,7 @@ clean-env:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "Sluice needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) -V). Name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
 		exit 1; }
-	@$(PYTHON) -m venv --clear .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	@touch $@
 
 .venv/base.stamp: .venv/python.stamp pyproject.toml
