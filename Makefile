@@ -45,7 +45,7 @@ lint: .venv/test.stamp
 bench: .venv/test.stamp
 	@mkdir -p $(BENCH_FOLDER)
 	$(BIN)/python benchmarks/compare_datatrove.py $(addprefix --input ,$(BENCH_INPUT)) --sluice $(BIN)/sluice
-	$(BIN)/python benchmarks/compare_datatrove.py --agreement --reuse-peer benchmarks/results/datatrove_peer.json \
+	$(BIN)/python benchmarks/compare_datatrove.py --agreement --reuse-peer runs/bench/datatrove_peer.json \
 		$(addprefix --input ,$(BENCH_INPUT)) --sluice $(BIN)/sluice
 	$(BIN)/python benchmarks/grow.py $(BENCH_INPUT) $(BENCH_FOLDER)/grown --bytes $(BENCH_BYTES) --replace
 	$(BIN)/python benchmarks/memory.py --output benchmarks/results/memory.json -- \

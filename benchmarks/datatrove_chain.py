@@ -1,15 +1,16 @@
-"""Run datatrove's FineWeb text chain on Parquet files; writes what it kept, why it dropped the rest, and the seconds as JSON.
+"""Run datatrove's FineWeb text chain on Parquet files; writes what it kept, why it dropped the rest, and the seconds as
+JSON.
 
     python benchmarks/datatrove_chain.py --input raw-00.parquet --output peer.json
 
 The chain is the one of datatrove's examples/fineweb.py after its language step: GopherRepetition, GopherQuality,
-C4Quality(filter_no_terminal_punct=False), FineWebQuality, then MinHash (sha1, 64 bit, 14 buckets of 8, word 5-grams) in its
-four stages. datatrove runs in an environment of its own, made on first use in benchmarks/.envs/datatrove, because its pins
-are not ours; pyarrow is needed in the interpreter that starts this script.
+C4Quality(filter_no_terminal_punct=False), FineWebQuality, then MinHash (sha1, 64 bit, 14 buckets of 8, word 5-grams) in
+its four stages. datatrove runs in an environment of its own, made on first use in benchmarks/.envs/datatrove, because
+its pins are not ours; pyarrow is needed in the interpreter that starts this script.
 
-Seconds are those of the whole process, interpreter start and imports included. Not timed: making the environment, cutting
-the input into equal pieces of plain JSON lines, its own most common format, so that both of its workers are busy to the
-end, and collecting the ids afterwards.
+Seconds are those of the whole process, interpreter start and imports included. Not timed: making the environment,
+cutting the input into equal pieces of plain JSON lines, its own most common format, so that both of its workers are
+busy to the end, and collecting the ids afterwards.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ BUCKETS = 14
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--input", action="append", required=True, type=Path, help="a Parquet file with columns id and text; may be repeated")
+    parser.add_argument(
+        "--input", action="append", required=True, type=Path, help="a Parquet file with columns id and text; may be repeated"
+    )
     parser.add_argument("--output", required=True, type=Path, help="the JSON file to write")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--tasks", type=int, default=8, help="pieces the input is cut into")
@@ -84,12 +87,8 @@ def environment() -> Path:
 
 
 def measure(python: Path, args: argparse.Namespace, work: Path) -> dict[str, Any]:
-    """Run the three steps; the seconds are those of the middle one.
-
-    datatrove's workers are children of a fork server that outlives the process which started it, so their CPU time reaches us
-    only if we adopt them: PR_SET_CHILD_SUBREAPER.
-    """
-    ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0)
+    """Cut, run the chain, collect; the seconds are those of the chain."""
+    adopt_orphans()
     base = [str(python), str(Path(__file__).resolve()), "--work", str(work), "--output", str(work / "collected.json")]
     base += ["--workers", str(args.workers), "--tasks", str(args.tasks)]
     for path in args.input:
@@ -113,8 +112,17 @@ def measure(python: Path, args: argparse.Namespace, work: Path) -> dict[str, Any
     return {"tool": "datatrove", "inputs": inputs, "documents": documents, **timing, **collected}
 
 
+def adopt_orphans() -> None:
+    """Become the parent of descendants that lose theirs (PR_SET_CHILD_SUBREAPER), so that their CPU time is told to us.
+
+    datatrove's workers are children of a fork server that outlives the process which started it; Ray's daemons leave theirs.
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) failed")
+
+
 def reap() -> None:
-    """Wait for the adopted workers, which end when they see that their parent is gone."""
+    """Wait for adopted processes, which end when they see that their parent is gone."""
     while True:
         try:
             os.wait()
@@ -124,7 +132,11 @@ def reap() -> None:
 
 def machine() -> str:
     """Processor model and count, for the record beside every timing."""
-    names = [line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    names = [
+        line.split(":", 1)[1].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
     return f"{names[0] if names else platform.machine()}, {len(os.sched_getaffinity(0))} CPUs"
 
 
@@ -166,7 +178,9 @@ def chain(args: argparse.Namespace) -> None:
     def run(name: str, steps: list[Any], tasks: int) -> None:
         LocalPipelineExecutor(steps, tasks=tasks, workers=min(args.workers, tasks), logging_dir=folder("logs", name)).run()
 
-    config = MinhashConfig(n_grams=5, num_buckets=BUCKETS, hashes_per_bucket=8, hash_config=HashConfig(hash_fc="sha1", precision=64))
+    config = MinhashConfig(
+        n_grams=5, num_buckets=BUCKETS, hashes_per_bucket=8, hash_config=HashConfig(hash_fc="sha1", precision=64)
+    )
     filters = [
         GopherRepetitionFilter(exclusion_writer=dropped(FILTERS[0])),
         GopherQualityFilter(exclusion_writer=dropped(FILTERS[1])),
@@ -196,7 +210,11 @@ def collect(args: argparse.Namespace) -> None:
         for row in rows(f"dropped/{step}"):
             dropped[row["id"]] = [step, row.get("metadata", {}).get("filter_reason", "")]
     copies, kept = rows("dropped/minhash"), rows("kept")
-    clusters = {row["id"]: row["metadata"]["minhash_cluster_id"] for row in copies + kept if row["metadata"].get("minhash_cluster_id", -1) >= 0}
+    clusters = {
+        row["id"]: row["metadata"]["minhash_cluster_id"]
+        for row in copies + kept
+        if row["metadata"].get("minhash_cluster_id", -1) >= 0
+    }
     result = {
         "version": version("datatrove"),
         "spacy": version("spacy"),

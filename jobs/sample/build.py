@@ -2,13 +2,13 @@
 
     python jobs/sample/build.py CORPUS_FOLDER
 
-Reads raw-*.parquet and raw-*.jsonl.gz with columns id, text, source, url, lang, kind, license and takes only texts of Debian 12
-packages whose licence allows redistribution with changes (SOURCES, checked against each package's copyright file; see NOTICE).
-Which rows: from each source those with the smallest SHA-256 of their id, until its share of bytes is full. No random state, so the
-same corpus gives the same rows.
+Reads raw-*.parquet and raw-*.jsonl.gz with columns id, text, source, url, lang, kind, license and takes only texts of
+Debian 12 packages whose licence allows redistribution with changes (SOURCES, checked against each package's copyright
+file; see NOTICE). Which rows: from each source those with the smallest SHA-256 of their id, until its share of bytes is
+full. No random state, so the same corpus gives the same rows.
 
-Writes beside this file manuals-00.parquet and snippets-00.jsonl.gz. The second names two columns differently (doc_id, content), as
-corpora do.
+Writes beside this file manuals-00.parquet and snippets-00.jsonl.gz. The second names two columns differently (doc_id,
+content), as corpora do.
 """
 
 from __future__ import annotations
@@ -54,9 +54,14 @@ MANUALS = {
         r"|future-of-this-book|how-to-migrate|quotas|regular-upgrades|role-of-distributions|selected-approach|why-debian))\.html",
         (r"(.*)", r"https://debian-handbook.info/browse/\1"),
     ),
-    "debian-policy": Source("GPL-2.0-or-later", 350_000, r"policy\.html/.*", (r"policy\.html/(.*)", r"https://www.debian.org/doc/debian-policy/\1")),
+    "debian-policy": Source(
+        "GPL-2.0-or-later", 350_000, r"policy\.html/.*", (r"policy\.html/(.*)", r"https://www.debian.org/doc/debian-policy/\1")
+    ),
     "debmake-doc": Source("MIT", 350_000, r"debmake-doc/html/.*", (r"debmake-doc/html/(.*)", WEB + r"/debmake-doc/\1")),
-    **{f"debian-reference-{lang}": REFERENCE for lang in ["de", "en", "es", "fr", "id", "it", "ja", "pt", "pt-br", "zh-cn", "zh-tw"]},
+    **{
+        f"debian-reference-{lang}": REFERENCE
+        for lang in ["de", "en", "es", "fr", "id", "it", "ja", "pt", "pt-br", "zh-cn", "zh-tw"]
+    },
     "git-doc": Source("GPL-2.0-only", 350_000),
     "python3.11-doc": Source("PSF-2.0", 1_500_000, web=(r"(.*)", r"https://docs.python.org/3.11/\1")),
     "libpython3.11-stdlib": Source("PSF-2.0", 200_000, max_bytes=24_000),
@@ -67,7 +72,9 @@ SNIPPETS = {
     "dict-devil": Source("LicenseRef-public-domain", 200_000),
     "dict-jargon": Source("LicenseRef-public-domain", 650_000),
     # collections of quotations: proverbs and computing, no songs, no literature under copyright, no jokes about people
-    "fortunes": Source("BSD-3-Clause", 90_000, r"(computers|debian|definitions|education|goedel|law|linux|perl|pets|science|wisdom|work)#.*"),
+    "fortunes": Source(
+        "BSD-3-Clause", 90_000, r"(computers|debian|definitions|education|goedel|law|linux|perl|pets|science|wisdom|work)#.*"
+    ),
     "fortunes-bg": Source("GPL-1.0-or-later", 40_000, r"(bgproverb|intproverb)#.*"),
     "fortunes-bofh-excuses": Source("LicenseRef-public-domain", 6_000),
     "fortunes-cs": Source("GPL-3.0-or-later", 50_000, r"(klasik-cz|klasik-sk|prislovi|murphy|citat)#.*"),
@@ -78,7 +85,11 @@ SNIPPETS = {
     "fortunes-ga": Source("BSD-3-Clause", 6_000),
     "fortunes-min": Source("BSD-3-Clause", 10_000, r"(fortunes|riddles)#.*"),
     "fortunes-pl": Source("GPL-2.0-or-later", 20_000, r"(bajki|haiku|komputery|nauka|slogany|slownik|zen)#.*"),
-    "fortunes-ru": Source("GPL-2.0-only", 40_000, r"(book|computer|education|friendship|future|knowledge|life|programming|time|truth|wealth|work)#.*"),
+    "fortunes-ru": Source(
+        "GPL-2.0-only",
+        40_000,
+        r"(book|computer|education|friendship|future|knowledge|life|programming|time|truth|wealth|work)#.*",
+    ),
 }
 CUT = 25_000  # characters the corpus keeps of a copyright file
 SYNTHETIC_ADDRESS = re.compile(r"@mail\d+\.example")
@@ -92,7 +103,10 @@ def main(folder: Path) -> None:
     # pages of 8 MB: texts that repeat each other share a compression window
     options: dict[str, Any] = {"compression": "zstd", "compression_level": 19, "data_page_size": 8 << 20}
     pq.write_table(table, HERE / "manuals-00.parquet", use_dictionary=["origin", "lang", "kind", "license"], **options)
-    lines = [json.dumps({"doc_id": row.pop("id"), "content": row.pop("text"), **row}, ensure_ascii=False) for row in [dict(r) for r in snippets]]
+    lines = [
+        json.dumps({"doc_id": row.pop("id"), "content": row.pop("text"), **row}, ensure_ascii=False)
+        for row in [dict(r) for r in snippets]
+    ]
     packed = gzip.compress("".join(line + "\n" for line in lines).encode(), compresslevel=9, mtime=0)
     (HERE / "snippets-00.jsonl.gz").write_bytes(packed)
     describe(manuals + snippets)
