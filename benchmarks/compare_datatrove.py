@@ -1,5 +1,4 @@
-"""Run Sluice and datatrove on the same files with the same recipe; prints seconds and documents, or where their decisions
-differ.
+"""Run Sluice and datatrove on the same files; prints seconds and documents, or where their decisions differ.
 
     python benchmarks/compare_datatrove.py --input raw-00.parquet --runs 3
     python benchmarks/compare_datatrove.py --input raw-00.parquet --agreement --reuse-peer runs/bench/datatrove_peer.json
@@ -218,7 +217,8 @@ def agreement(args: argparse.Namespace) -> Result:
     report = compare(mine, theirs)
     counts = report["counts"]
     print(
-        f"\n{mine['documents']} documents, sluice ({engine}, {' '.join([*PARITY, *args.set])}) beside datatrove {theirs['version']}"
+        f"\n{mine['documents']} documents, sluice ({engine}, {' '.join([*PARITY, *args.set])}) "
+        f"beside datatrove {theirs['version']}"
     )
     for name, value in counts.items():
         print(f"  {value:8}  {name.replace('_', ' ')}")

@@ -65,10 +65,9 @@ def main() -> int:
             shutil.rmtree(work, ignore_errors=True)
     args.output.parent.mkdir(parents=True, exist_ok=True)
     args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(
-        f"datatrove {result['version']}: {result['documents']} documents, {len(result['kept_after_filters'])} after filters, "
-        f"{len(result['kept'])} after deduplication, {result['seconds']:.1f} s ({result['cpu_seconds']:.1f} s of CPU, {args.workers} workers)"
-    )
+    kept = f"{len(result['kept_after_filters'])} after filters, {len(result['kept'])} after deduplication"
+    print(f"datatrove {result['version']}: {result['documents']} documents, {kept}, ", end="")
+    print(f"{result['seconds']:.1f} s ({result['cpu_seconds']:.1f} s of CPU, {args.workers} workers)")
     return 0
 
 

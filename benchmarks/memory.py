@@ -20,6 +20,7 @@ import time
 import uuid
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 INTERVAL = 0.1
 MARK = "SLUICE_MEMORY_BENCHMARK"
@@ -34,20 +35,18 @@ def main() -> int:
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         parser.error("no command: put it after --")
-    result = measure(command)
-    result = {"label": args.label, "command": command, **result}
+    result = {"label": args.label, "command": command, **measure(command)}
     if args.output:
         args.output.parent.mkdir(parents=True, exist_ok=True)
         args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(
-        f"peak of all {result['processes']} processes {result['peak_mb']} MB; driver {result['driver_peak_mb']} MB; {result['seconds']} s"
-    )
+    print(f"peak of all {result['processes']} processes {result['peak_mb']} MB; ", end="")
+    print(f"driver {result['driver_peak_mb']} MB; {result['seconds']} s")
     for name, mb in result["peak_by_program_mb"].items():
         print(f"  {mb:8.1f} MB  {name}")
     return int(result["status"])
 
 
-def measure(command: list[str]) -> dict[str, object]:
+def measure(command: list[str]) -> dict[str, Any]:
     """Peaks in MB (2**20 bytes) while the command runs."""
     mark = f"{MARK}={uuid.uuid4().hex}".encode()
     name, _, value = mark.decode().partition("=")
