@@ -80,7 +80,14 @@ def environment() -> Path:
         return python
     print(f"making {folder} (once)", file=sys.stderr)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-    subprocess.run([str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES], check=True)
+    install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES]
+    done = subprocess.run(install, stderr=subprocess.PIPE, text=True)
+    # pip warns of each unused place of a package mirror
+    said = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: Location ")]
+    if said:
+        print("\n".join(said), file=sys.stderr)
+    if done.returncode:
+        raise SystemExit(f"datatrove could not be installed into {folder}")
     stamp.write_text("\n".join(PACKAGES), encoding="utf-8")
     return python
 
