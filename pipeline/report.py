@@ -134,14 +134,15 @@ def _filters(run: Run) -> list[dict[str, Any]]:
     return rows
 
 
-def _charts(run: Run) -> list[tuple[str, list[Chart]]]:
-    """Charts by step. A measure that is the same for all documents has no shape to show."""
-    found: dict[str, list[Chart]] = {}
+def _charts(run: Run) -> list[Chart]:
+    found = []
     rules = {step["step"]: step.get("rules") or [] for step in run.steps}
     for histogram in histograms(run.ledger / "measures", run.steps):
-        on_it = [rule for rule in rules[histogram.step] if rule.get("measure") == histogram.measure and rule.get("limit") is not None]
-        found.setdefault(histogram.step, []).append(chart_of(histogram, on_it))
-    return list(found.items())
+        on_it = [
+            rule for rule in rules[histogram.step] if rule.get("measure") == histogram.measure and rule.get("limit") is not None
+        ]
+        found.append(chart_of(histogram, on_it))
+    return found
 
 
 def _examples(run: Run) -> dict[tuple[str, str], dict[str, list[dict[str, Any]]]]:
@@ -200,7 +201,10 @@ def _facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _groups(groups: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     empty = {"documents": 0, "bytes": 0, "tokens": 0}
-    rows = [{"name": name, "came": counts.get("in") or empty, "left": counts.get("out") or empty} for name, counts in (groups or {}).items()]
+    rows = [
+        {"name": name, "came": counts.get("in") or empty, "left": counts.get("out") or empty}
+        for name, counts in (groups or {}).items()
+    ]
     return sorted(rows, key=lambda row: (-(row["came"].get("bytes") or row["left"].get("bytes") or 0), row["name"]))[:LISTED]
 
 

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.report_histograms import Histogram, numbers_of, position
-from pipeline.results_format import number, share, short
+from pipeline.results_format import number, short
 from pipeline.results_story import SIGN
 
 WIDTH, HEIGHT = 1000, 100
 PIXELS = 470
 """Width in pixels for which labels are placed; on a narrower screen the lanes still keep them apart for most."""
 LABELLED = 6
+TOWER = 4
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Chart:
     ticks: list[tuple[float, str]]
     summary: str
     alt: str
+    cut: tuple[float, str] | None
     rules: list[dict[str, Any]]
     log: bool
 
@@ -61,20 +63,40 @@ def chart_of(histogram: Histogram, rules: list[dict[str, Any]]) -> Chart:
     fell = [f"{number(rule.get('broken', 0))} documents break {rule['rule']}" for rule in rules]
     alt = f"Histogram of {histogram.measure}: {summary}. Limits: {said}. {'; '.join(fell)}."
     lanes = max((mark.lane for mark in marks), default=-1) + 1
+    paths, cut = _paths(histogram, rules)
+    if cut:
+        alt += f" The tallest bar, {cut[1][2:]} documents, is cut."
     return Chart(
-        histogram.step, histogram.measure, _paths(histogram, rules), marks, lanes, _ticks(histogram), summary, alt, rules, histogram.log
+        step=histogram.step,
+        measure=histogram.measure,
+        paths=paths,
+        marks=marks,
+        lanes=lanes,
+        ticks=_ticks(histogram),
+        summary=summary,
+        alt=alt,
+        cut=cut,
+        rules=rules,
+        log=histogram.log,
     )
 
 
-def _paths(histogram: Histogram, rules: list[dict[str, Any]]) -> dict[str, str]:
-    """One path for kept, mixed (limits differ between documents) and dropped."""
+def _paths(histogram: Histogram, rules: list[dict[str, Any]]) -> tuple[dict[str, str], tuple[float, str] | None]:
+    """One path for kept, mixed (limits differ between documents) and dropped; and where a bar is cut, its place and count."""
     edges, counts = histogram.edges, histogram.counts
     if not len(counts) or not counts.max():
-        return {}
+        return {}, None
     at = np.array([position(histogram, edge) for edge in edges])
     # bars are areas: where bins differ in width, height is count by width
     height = counts / np.maximum(np.diff(at), 1e-9)
-    height = height / height.max() * HEIGHT
+    order = np.argsort(height)
+    top, cut = float(height[order[-1]]), None
+    if len(order) > 2 and height[order[-2]] > 0 and top > TOWER * height[order[-2]]:
+        # one tower, mostly documents that measure 0, would leave nothing to see of all others
+        tall = int(order[-1])
+        top = 1.6 * float(height[order[-2]])
+        cut = (round(100 * float(at[tall + 1]), 2), f"↑ {number(int(counts[tall]))}")
+    height = np.minimum(height / top, 1) * HEIGHT
     parts: dict[str, list[str]] = {"kept": [], "mixed": [], "dropped": []}
     for i in np.flatnonzero(counts):
         left, right, top = at[i] * WIDTH, at[i + 1] * WIDTH, HEIGHT - max(height[i], 0.8)
@@ -82,14 +104,15 @@ def _paths(histogram: Histogram, rules: list[dict[str, Any]]) -> dict[str, str]:
         right -= min(1.2, 0.15 * (right - left))
         shape = f"M{left:.1f} {HEIGHT}V{top:.1f}H{right:.1f}V{HEIGHT}z"
         parts[_fate(histogram, rules, float(edges[i]), float(edges[i + 1]))].append(shape)
-    return {fate: "".join(shapes) for fate, shapes in parts.items() if shapes}
+    return {fate: "".join(shapes) for fate, shapes in parts.items() if shapes}, cut
 
 
 def _fate(histogram: Histogram, rules: list[dict[str, Any]], left: float, right: float) -> str:
     fate = "kept"
     for rule in rules:
-        op, limits = rule.get("op") or "at_most", numbers_of(rule.get("limit"))
-        sides = [right <= (edge := histogram.edge_of(op, limit)) if op == "at_least" else left >= (edge := histogram.edge_of(op, limit)) for limit in limits]
+        op = rule.get("op") or "at_most"
+        ends = [histogram.edge_of(op, limit) for limit in numbers_of(rule.get("limit"))]
+        sides = [right <= end if op == "at_least" else left >= end for end in ends]
         if isinstance(rule.get("limit"), dict) and rule["limit"].get("default") is None:
             sides.append(False)
         if sides and all(sides):
@@ -124,7 +147,7 @@ def _placed(histogram: Histogram, found: list[tuple[float, str]]) -> list[Mark]:
     marks: list[Mark] = []
     ends: list[list[tuple[float, float]]] = []
     for value, label in found:
-        beyond = not histogram.edges[0] <= value <= histogram.edges[-1]
+        beyond = bool(value < histogram.edges[0] or value > histogram.edges[-1])
         at = position(histogram, value)
         if beyond:
             label = f"{label} ▸" if value > histogram.edges[-1] else f"◂ {label}"
@@ -152,7 +175,7 @@ def _ticks(histogram: Histogram) -> list[tuple[float, str]]:
         if len(values) < 3:
             values = [low, *[v for v in values if low * 1.5 < v < high / 1.5], high]
     else:
-        values = _round_numbers(low, high)
+        values = _round_numbers(low, high, histogram.integer)
     found: list[tuple[float, str]] = []
     for value in values:
         # a whole number stands in the middle of its bin where bins are that wide
@@ -163,13 +186,13 @@ def _ticks(histogram: Histogram) -> list[tuple[float, str]]:
     return found
 
 
-def _round_numbers(low: float, high: float) -> list[float]:
+def _round_numbers(low: float, high: float, whole: bool) -> list[float]:
     if high <= low:
         return [low]
     rough = (high - low) / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
-    if float(low).is_integer() and float(high).is_integer() and high - low >= 2:
+    if whole:
         step = max(1.0, step)
     first = math.ceil(low / step - 1e-9)
     return [step * n for n in range(first, int(math.floor(high / step + 1e-9)) + 1)]
@@ -184,6 +207,3 @@ def bar(part: int | None, whole: int | None) -> float:
     if not part or not whole:
         return 0.0
     return round(max(100 * part / whole, 0.25), 2)
-
-
-__all__ = ["Chart", "Mark", "bar", "chart_of", "share"]

@@ -191,6 +191,9 @@ def _choose_edges(chart: Histogram, limits: list[float]) -> None:
 def _even_range(chart: Histogram, limits: list[float], low: float, high: float) -> tuple[float, float]:
     """The middle 99 % and the limits near it; a limit far away would squeeze the data to a line."""
     width = max(high - low, 1e-9)
+    # a tail that is hardly longer is drawn whole
+    low = chart.low if chart.low >= low - 0.4 * width else low
+    high = chart.high if chart.high <= high + 0.4 * width else high
     near = [limit for limit in limits if low - 2 * width <= limit <= high + 2 * width]
     low, high = min([low, *near]), max([high, *near])
     if chart.low >= 0 and low < 0.25 * high:

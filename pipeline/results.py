@@ -190,7 +190,9 @@ class Run:
         stories += [self._story_of_kept(some, measured) for some in kept]
         told = {story.source for story in stories}
         stories += [
-            Story(id, name, "unknown", self.note or "It was measured, and neither kept nor dropped: the ledger is not complete.")
+            Story(
+                id, name, "unknown", self.note or "It was measured, and neither kept nor dropped: the ledger is not complete."
+            )
             for name in dict.fromkeys(row["source"] for row in measured)
             if name not in told
         ]
@@ -317,10 +319,14 @@ class Run:
         note = f"<p>{html.escape(plain(self.note))}</p>" if self.note else ""
         cells = ("step", "kind", "documents_in", "documents_out", "dropped", "quarantined")
         rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(_cell(row[c]))}</td>" for c in cells) + f"<td>{share(row['cumulative_fraction'])}</td></tr>"
+            "<tr>"
+            + "".join(f"<td>{html.escape(_cell(row[c]))}</td>" for c in cells)
+            + f"<td>{share(row['cumulative_fraction'])}</td></tr>"
             for row in self.funnel().iter_rows(named=True)
         )
-        titles = "".join(f"<th>{title}</th>" for title in ("step", "kind", "in", "out", "dropped", "quarantined", "kept of all"))
+        titles = "".join(
+            f"<th>{title}</th>" for title in ("step", "kind", "in", "out", "dropped", "quarantined", "kept of all")
+        )
         return f"<div><p>{head}</p>{note}<table><thead><tr>{titles}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
@@ -371,7 +377,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
         try:
             read = json.loads(text)
         except json.JSONDecodeError as error:
-            raise InputError(f"{folder / name} is not valid JSON ({error}); expected a manifest as `sluice run` writes it.") from error
+            raise InputError(
+                f"{folder / name} is not valid JSON ({error}); expected a manifest as `sluice run` writes it."
+            ) from error
         if isinstance(read, dict):
             # progress is newer than the manifest of a run that has just begun
             found = found | read if read.get("state", "running") != "running" or not found else read | found

@@ -64,12 +64,13 @@ def duration(seconds: float | None) -> str:
 
 
 def limit_text(limit: object) -> str:
-    """A limit as a person reads it: `50`, or for a table by a column `by language: ar 30 · en 50 · others 40`."""
+    """A limit as a person reads it: `50`, or for a table by a column `ar 30 · en 50 · others 40`."""
     if isinstance(limit, dict) and "values" in limit:
         default = limit.get("default")
         parts = [f"{key} {number(value)}" for key, value in sorted(limit["values"].items())]
         parts.append("others " + ("no limit" if default is None else number(default)))
-        return f"by {limit.get('by', 'column')}: " + " · ".join(parts)
+        by = limit.get("by", "language")
+        return " · ".join(parts) + ("" if by == "language" else f" (by {by})")
     if isinstance(limit, dict) and "percentile" in limit:
         return f"percentile {number(limit['percentile'])}"
     return number(limit) if isinstance(limit, int | float) else "–"

@@ -109,15 +109,21 @@ class Story:
             parts.append(f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>")
         texts = [("text", self.excerpt), ("survivor", self.survivor.excerpt if self.survivor else None)]
         if self.survivor:
-            parts.append(f"<p>Duplicate of <b>{safe(self.survivor.id)}</b> of {safe(self.survivor.source)}: {safe(self.survivor.fate)}</p>")
+            parts.append(
+                f"<p>Duplicate of <b>{safe(self.survivor.id)}</b> of {safe(self.survivor.source)}: {safe(self.survivor.fate)}</p>"
+            )
         style = "white-space:pre-wrap;flex:1 1 20em;margin:0"
-        blocks = [f'<pre dir="auto" style="{style}" title="{name}">{safe(text[:EXCERPT])}</pre>' for name, text in texts if text]
+        blocks = [
+            f'<pre dir="auto" style="{style}" title="{name}">{safe(text[:EXCERPT])}</pre>' for name, text in texts if text
+        ]
         if blocks:
             parts.append(f'<div style="display:flex;gap:1em;flex-wrap:wrap">{"".join(blocks)}</div>')
         return "<div>" + "".join(parts) + "</div>"
 
 
-def measures_of(steps: list[dict[str, Any]], values: dict[str, float], broken: list[Broken], columns: dict[str, Any]) -> list[Measured]:
+def measures_of(
+    steps: list[dict[str, Any]], values: dict[str, float], broken: list[Broken], columns: dict[str, Any]
+) -> list[Measured]:
     """Every measure beside each rule on it. The ledger holds all broken rules of a measured document, so all others were kept.
 
     The number that applied comes from the broken rule, or from a table of limits and the document's `columns`;

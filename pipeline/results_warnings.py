@@ -101,7 +101,9 @@ def _inputs(manifest: Manifest) -> list[str]:
     left_out = manifest.get("left_out") or []
     if left_out:
         files = f"{number(len(left_out))} {_plural(len(left_out), 'file', 'files')}"
-        found.append(f"{files} of the input folders {_plural(len(left_out), 'was', 'were')} not read, such as {left_out[0]['path']}.")
+        found.append(
+            f"{files} of the input folders {_plural(len(left_out), 'was', 'were')} not read, such as {left_out[0]['path']}."
+        )
     return found
 
 

@@ -23,9 +23,7 @@ GROUP: list[tuple[str, str, str, str, Any]] = [
     ("line_repetition", "max_repeat_char_fraction", "repeat_char_fraction", "at_most", 0.2),
 ]
 NASTY_ID = '"><img src=x onerror=alert(1)>'
-NASTY_TEXT = (
-    "<script>alert('text')</script> \"><img src=x onerror=console.error('text')> \x1b[31mred\x1b[0m \u202egnp.exe [bold]not bold[/bold] "
-)
+NASTY_TEXT = "<script>alert('text')</script> \"><img src=x onerror=console.error('text')> \x1b[31mred\x1b[0m \u202egnp.exe [bold]not bold[/bold] "
 WORDS = {
     "en": "the river carried grain and timber past quiet towns where people kept careful records of every harvest".split(),
     "ar": "كان النهر يحمل الحبوب والخشب إلى المدن الهادئة حيث يحتفظ الناس بسجلات دقيقة عن كل حصاد".split(),
@@ -64,8 +62,22 @@ def make_run(folder: Path, state: str = "complete") -> Path:
         "started": "2026-03-04T09:30:00+00:00",
         "seconds": 42.5,
         "inputs": [
-            {"path": "raw/web/a.jsonl.gz", "source": "web", "format": "jsonl", "bytes": 182_000, "rows": 480, "sha256": "a1" * 32},
-            {"path": "raw/books/b.parquet", "source": "books", "format": "parquet", "bytes": 61_000, "rows": 160, "sha256": "b2" * 32},
+            {
+                "path": "raw/web/a.jsonl.gz",
+                "source": "web",
+                "format": "jsonl",
+                "bytes": 182_000,
+                "rows": 480,
+                "sha256": "a1" * 32,
+            },
+            {
+                "path": "raw/books/b.parquet",
+                "source": "books",
+                "format": "parquet",
+                "bytes": 61_000,
+                "rows": 160,
+                "sha256": "b2" * 32,
+            },
         ],
         "left_out": [{"path": "raw/web/README.md", "reason": "no reader for .md"}],
         "counts": {
@@ -77,7 +89,8 @@ def make_run(folder: Path, state: str = "complete") -> Path:
         },
         "steps": steps,
         "segments": [
-            {"fingerprint": f"{n}" * 32, "path": f"segments/{n}", "steps": [], "parts": PARTS, "reused": n == 0} for n in range(2)
+            {"fingerprint": f"{n}" * 32, "path": f"segments/{n}", "steps": [], "parts": PARTS, "reused": n == 0}
+            for n in range(2)
         ],
         "sources": _by(documents, kept, "source"),
         "languages": _by(documents, kept, "language"),
@@ -125,7 +138,9 @@ def _documents() -> list[dict[str, Any]]:
         if index == 60:
             id_ = documents[50]["id"]  # and twice in one
         part, row = divmod(index, 640 // PARTS)
-        documents.append({"source": source, "id": id_, "part": part, "row": row, "text": text, "language": language, "fate": "kept"})
+        documents.append(
+            {"source": source, "id": id_, "part": part, "row": row, "text": text, "language": language, "fate": "kept"}
+        )
     for index in (40, 300):  # both stay in the race, so that what is nasty is in data/ and in the ledger
         documents[index]["language"] = "en"
         documents[index]["text"] += "\n" + "\n".join(f"line {n} of a quiet text about rivers" for n in range(12))
@@ -150,7 +165,9 @@ def _place(doc: dict[str, Any]) -> dict[str, Any]:
 def _steps(documents: list[dict[str, Any]], ledger: _Ledger) -> list[dict[str, Any]]:
     steps = []
 
-    def step(name: str, kind: str, segment: int, rules: list[dict[str, Any]], act: Callable[[list[Any]], None], **more: Any) -> None:
+    def step(
+        name: str, kind: str, segment: int, rules: list[dict[str, Any]], act: Callable[[list[Any]], None], **more: Any
+    ) -> None:
         live = [doc for doc in documents if doc["fate"] == "kept"]
         act(live)
         now: dict[str, Any] = defaultdict(list)
@@ -180,7 +197,14 @@ def _steps(documents: list[dict[str, Any]], ledger: _Ledger) -> list[dict[str, A
             error = ("UnicodeError", "lone surrogate <b>here</b>") if at < 2 else ("ValueError", "line of 4,000,000 characters")
             place = f"raw/web/a.jsonl.gz, row {doc['part'] * 160 + doc['row']}"
             ledger.quarantined.append(
-                {**_place(doc), "place": place, "step": "trim_lines", "error": error[0], "message": error[1], "trace": "Traceback ..."}
+                {
+                    **_place(doc),
+                    "place": place,
+                    "step": "trim_lines",
+                    "error": error[0],
+                    "message": error[1],
+                    "trace": "Traceback ...",
+                }
                 | {"excerpt": doc["text"][:200], "bytes": doc["bytes"]}
             )
 
@@ -218,7 +242,13 @@ def _steps(documents: list[dict[str, Any]], ledger: _Ledger) -> list[dict[str, A
     steps[-1]["rules"] = [{"rule": "duplicate", **duplicate, "broken": fell, "first": fell, "only": fell}]
 
     def near(live: list[Any]) -> None:
-        _dedup(live, ledger, "minhash_dedup", lambda doc: doc["text"].split("\nAnd one line more")[0], lambda a, b: ("jaccard", 0.953125))
+        _dedup(
+            live,
+            ledger,
+            "minhash_dedup",
+            lambda doc: doc["text"].split("\nAnd one line more")[0],
+            lambda a, b: ("jaccard", 0.953125),
+        )
 
     step("minhash_dedup", "global", 0, [], near)
     fell = steps[-1]["dropped"]["documents"]
@@ -269,7 +299,14 @@ def _examples(measured: list[Any], broken_of: dict[int, list[dict[str, Any]]], l
             for why, some in (("near", near), ("random", docs[3:5])):
                 for doc in some:
                     ledger.examples.append(
-                        {"step": step, "rule": rule, "side": side, "why": why, "value": float(doc[measure]), "limit": _limit(limit, doc)}
+                        {
+                            "step": step,
+                            "rule": rule,
+                            "side": side,
+                            "why": why,
+                            "value": float(doc[measure]),
+                            "limit": _limit(limit, doc),
+                        }
                         | {"source": doc["source"], "id": doc["id"], "excerpt": doc["text"][:400]}
                     )
 
