@@ -2,9 +2,9 @@
 
 import json as json_format
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich import box
 from rich.console import Console, RenderableType
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 OUTCOME = {"kept": "bold green", "dropped": "bold red", "quarantined": "bold yellow", "unknown": "bold"}
 LISTED = 20
+GAP = 3
+NARROWEST = 8
+Cell = str | Text
 
 
 def print_funnel(run: "Run", console: Console) -> None:
@@ -31,13 +34,16 @@ def print_funnel(run: "Run", console: Console) -> None:
 
 def print_rules(run: "Run", console: Console) -> None:
     """Each rule: how many break it, break only it, fall by it; what it keeps alone and what is left after it."""
-    rows = []
+    rows: list[list[Cell]] = []
     for row in run.rules().iter_rows(named=True):
         limit = f"{SIGN.get(row['op'] or '', '')} {row['limit']}".strip()
         counts = [number(row[key]) for key in ("judged", "broken", "only", "first")]
         shares = [share(row["retention_alone"]), share(row["retention_cumulative"])]
         rows.append([_text(f"{row['step']}.{row['rule']}"), _text(limit), *counts, *shares])
-    _print(console, _table(("rule", "limit", ">judged", ">broken", ">only", ">reason", ">kept alone", ">cumulative"), rows))
+    _print(
+        console,
+        _table(console, ("rule", "limit", ">judged", ">broken", ">only", ">reason", ">kept alone", ">cumulative"), rows),
+    )
 
 
 def print_story(story: "Story", console: Console) -> None:
@@ -57,12 +63,12 @@ def print_story(story: "Story", console: Console) -> None:
         _print(console, Text(f"  It breaks {len(story.broken)} rules; the first is the reason:", "dim"))
         _print(console, *(_inset(_text(rule), 4) for rule in story.broken))
     if story.measures:
-        rows = []
+        rows: list[list[Cell]] = []
         for item in story.measures:
             mark = {True: Text("kept", "green"), False: Text("broken", "red"), None: Text("")}[item.kept]
             name = _text(f"{item.step}.{item.measure}")
             rows.append([name, number(item.value), _text(item.wanted()), _text(item.rule or ""), mark])
-        _print(console, _inset(_table(("measure", ">value", "limit", "rule", ""), rows)))
+        _print(console, _inset(_table(console, ("measure", ">value", "limit", "rule", ""), rows, left=2)))
     _print_texts(story, console)
 
 
@@ -120,22 +126,21 @@ def print_inspect(path: str | Path, console: Console, json: bool = False) -> Non
     _print_files(facts, console)
     _print_schema(facts, console)
     for title, rows in facts["groups"].items():
-        cells = []
+        cells: list[list[Cell]] = []
         for row in rows[:LISTED]:
             name = Text("null", "dim") if row["value"] is None else _text(row["value"])
             tokens = [short(row["tokens"])] if "tokens" in row else []
             cells.append([name, number(row["rows"]), share(row["rows"], facts["rows"]), *tokens])
         titles = (title, ">rows", ">of all", *([">tokens"] if rows and "tokens" in rows[0] else []))
-        _print(console, _table(titles, cells))
+        _print(console, _table(console, titles, cells))
         if len(rows) > LISTED:
             _print(console, Text(f"  and {number(len(rows) - LISTED)} more", "dim"))
     for row in facts["sample"]:
         _print(console, Text.assemble(("row ", "dim"), number(row["row"]), (" of ", "dim"), plain(row["file"])))
+        name_width = min(24, max(map(len, row["values"]), default=1))
         table = Table.grid(padding=(0, 2))
-        table.add_column(
-            style="dim", no_wrap=True, overflow="ellipsis", min_width=min(24, max(map(len, row["values"]), default=1))
-        )
-        table.add_column(no_wrap=True, overflow="ellipsis")
+        table.add_column(style="dim", no_wrap=True, overflow="ellipsis", width=name_width)
+        table.add_column(no_wrap=True, overflow="ellipsis", max_width=max(console.width - name_width - 6, NARROWEST))
         for name, value in row["values"].items():
             table.add_row(_text(name), Text("null", "dim") if value is None else Text(one_line(value, 400)))
         _print(console, _inset(table))
@@ -144,28 +149,32 @@ def print_inspect(path: str | Path, console: Console, json: bool = False) -> Non
 def _print_files(facts: dict[str, Any], console: Console) -> None:
     files, groups = facts["files"], facts["row_groups"]
     plural = "file" if len(files) == 1 else "files"
-    line = f"{number(facts['rows'])} rows, {size(facts['bytes'])} in {number(len(files))} {plural}, {number(groups['count'])} row groups"
+    line = f"{number(facts['rows'])} rows, {size(facts['bytes'])} in {number(len(files))} {plural}, "
+    line += f"{number(groups['count'])} row {'group' if groups['count'] == 1 else 'groups'}"
     _print(console, Text(line, "bold"))
     if groups["rows"]:
         counts, sizes = groups["rows"], groups["bytes"]
-        spread = f"row groups of {number(counts['smallest'])} to {number(counts['largest'])} rows, median {number(counts['median'])}; "
+        spread = f"row groups of {number(counts['smallest'])} to {number(counts['largest'])} rows, "
+        spread += f"median {number(counts['median'])}; "
         spread += f"{size(sizes['smallest'])} to {size(sizes['largest'])} unpacked"
         _print(console, Text(f"  {spread}", "dim"))
     if len(files) > 1:
-        rows = [[_text(f["path"]), number(f["rows"]), size(f["bytes"]), number(len(f["row_groups"]))] for f in files[:LISTED]]
-        _print(console, _table(("file", ">rows", ">size", ">row groups"), rows))
+        rows: list[list[Cell]] = [
+            [_text(f["path"]), number(f["rows"]), size(f["bytes"]), number(len(f["row_groups"]))] for f in files[:LISTED]
+        ]
+        _print(console, _table(console, ("file", ">rows", ">size", ">row groups"), rows))
         if len(files) > LISTED:
             _print(console, Text(f"  and {number(len(files) - LISTED)} more files", "dim"))
 
 
 def _print_schema(facts: dict[str, Any], console: Console) -> None:
-    rows = []
+    rows: list[list[Cell]] = []
     for column in facts["schema"]:
         note = column["doc"] or ""
         if "in_files" in column:
             note = f"in {column['in_files']} of {len(facts['files'])} files. {note}"
         rows.append([_text(column["name"]), _text(column["type"]), share(column["null_fraction"]), _text(note, "dim")])
-    _print(console, _table(("column", "type", ">nulls", ""), rows))
+    _print(console, _table(console, ("column", "type", ">nulls", ""), rows))
 
 
 def _head(manifest: dict[str, Any], state: str, note: str | None) -> list[Text]:
@@ -177,7 +186,8 @@ def _head(manifest: dict[str, Any], state: str, note: str | None) -> list[Text]:
     if note:
         lines.append(_text(note, style))
     kept = f"{number(left.get('documents'))} of {number(came.get('documents'))} documents kept"
-    kept += f" ({share(left.get('documents'), came.get('documents'))}), {size(left.get('bytes'))} of text, {short(left.get('tokens'))} tokens"
+    kept += f" ({share(left.get('documents'), came.get('documents'))}), {size(left.get('bytes'))} of text, "
+    kept += f"{short(left.get('tokens'))} tokens"
     if not (manifest.get("token_counter") or {}).get("exact"):
         kept += " (estimated)"
     return [*lines, Text(f"{kept}, in {duration(manifest.get('seconds'))}")]
@@ -187,9 +197,9 @@ def _print_funnel(head: list[Text], rows: list[dict[str, Any]], warnings: list[s
     _print(console, *head)
     wide = console.width >= 100
     bad = any(row["quarantined"] for row in rows)
-    lines = []
+    lines: list[list[Cell]] = []
     for row in rows:
-        cells: list[str | Text] = [_text(row["step"])]
+        cells: list[Cell] = [_text(row["step"])]
         if wide:
             cells.append(_bar(row["cumulative_fraction"], 24))
         dropped = (
@@ -201,7 +211,7 @@ def _print_funnel(head: list[Text], rows: list[dict[str, Any]], warnings: list[s
             cells.append(Text(number(row["quarantined"]), "yellow" if row["quarantined"] else "dim"))
         lines.append([*cells, size(row["bytes_out"]), Text(duration(row["seconds"]), "dim")])
     titles = ["step", *(["kept of all"] if wide else []), ">left", ">of all", ">dropped", ">of step"]
-    _print(console, _table([*titles, *([">failed"] if bad else []), ">text", ">time"], lines))
+    _print(console, _table(console, [*titles, *([">failed"] if bad else []), ">text", ">time"], lines))
     for warning in warnings:
         _print(console, Text.assemble(("! ", "bold yellow"), plain(warning)))
 
@@ -211,16 +221,25 @@ def _bar(fraction: float | None, width: int) -> Text:
     return Text.assemble(("█" * full, "cyan"), ("░" * (width - full), "dim"))
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """Titles that begin with `>` are columns of numbers, which are never cut; where the screen is too narrow, the others are."""
+def _table(console: Console, titles: Sequence[str], rows: Sequence[Sequence[Cell]], left: int = 0) -> Table:
+    """A table that fits the screen less `left`. Titles that begin with `>` are columns of numbers, which are never cut.
+
+    Widths are set here, as Rich shrinks all columns alike and would cut numbers.
+    """
     cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
-    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    for at, title in enumerate(titles):
-        if title.startswith(">"):
-            width = max([len(title) - 1, *(row[at].cell_len for row in cells)])
-            table.add_column(title[1:], justify="right", no_wrap=True, min_width=width)
-        else:
-            table.add_column(title, no_wrap=True, overflow="ellipsis", min_width=min(8, len(title)))
+    names = [title.lstrip(">") for title in titles]
+    widths = [max([len(name), *(row[at].cell_len for row in cells)]) for at, name in enumerate(names)]
+    while sum(widths) + GAP * len(widths) > console.width - left:
+        widest = max(
+            (at for at, title in enumerate(titles) if not title.startswith(">")), key=lambda at: widths[at], default=None
+        )
+        if widest is None or widths[widest] <= NARROWEST:
+            break
+        widths[widest] -= 1
+    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False, padding=(0, GAP - 1, 0, 0))
+    for title, name, width in zip(titles, names, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if title.startswith(">") else "left"
+        table.add_column(name, justify=justify, no_wrap=True, overflow="ellipsis", width=width)
     for row in cells:
         table.add_row(*row)
     return table

@@ -195,7 +195,7 @@ def _round_numbers(low: float, high: float, whole: bool) -> list[float]:
     if whole:
         step = max(1.0, step)
     first = math.ceil(low / step - 1e-9)
-    return [step * n for n in range(first, int(math.floor(high / step + 1e-9)) + 1)]
+    return [step * n for n in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _value(value: float) -> str:

@@ -170,10 +170,8 @@ def _choose_edges(chart: Histogram, limits: list[float]) -> None:
         high = low + max(abs(low) * 0.01, 1e-9)
     else:
         high = float(np.nextafter(high, np.inf))
-    if chart.log:
-        edges = np.expm1(np.linspace(np.log1p(low), np.log1p(high), BINS + 1))
-    else:
-        edges = np.linspace(low, high, BINS + 1)
+    even = np.linspace(np.log1p(low), np.log1p(high), BINS + 1) if chart.log else np.linspace(low, high, BINS + 1)
+    edges = np.expm1(even) if chart.log else even
     edges[0], edges[-1] = low, high
     if chart.integer:
         edges = np.unique(np.ceil(edges - 1e-9))

@@ -48,7 +48,8 @@ class Run:
     def note(self) -> str | None:
         """What a reader must know first of a run that is not complete."""
         if self.state == "failed":
-            return f"This run failed: {self.manifest.get('error', 'the manifest does not say why')}. The numbers are those up to then."
+            error = self.manifest.get("error", "the manifest does not say why")
+            return f"This run failed: {error}. The numbers are those up to then."
         if self.state == "running":
             return "This run is not finished: numbers and files are those of its last progress."
         return None
@@ -153,7 +154,7 @@ class Run:
         return pq.read_table([str(path) for path in self.shards], columns=None if columns is None else list(columns))
 
     def dropped(self, rule: str | None = None, n: int = 20) -> "pl.DataFrame":
-        """Up to `n` examples of dropped documents, with excerpts where the ledger has them; `rule` is a rule, a step or `step.rule`.
+        """Up to `n` examples of dropped documents, with excerpts if there are; `rule` is a rule, a step or `step.rule`.
 
         Raises `InputError` if no step or rule of the run has that name.
         """
@@ -345,10 +346,10 @@ def _excerpt(row: dict[str, Any]) -> str | None:
 
 def _fallen(drops: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     """Rows of the ledger by document, each in order of rank. A rank of 0 begins another document at the same address."""
-    drops = sorted(enumerate(drops), key=lambda item: (item[1]["source"], item[1]["part"], item[1]["row"], item[0]))  # type: ignore[assignment, arg-type]
     stories: list[list[dict[str, Any]]] = []
     last = None
-    for _, row in drops:
+    # the sort is stable, so rows of one address keep the order of the file
+    for row in sorted(drops, key=lambda row: (row["source"], row["part"], row["row"])):
         key = (row["source"], row["part"], row["row"])
         if key != last or row["rank"] == 0:
             stories.append([])

@@ -80,7 +80,7 @@ _HARMLESS = {"\n", "\t"}
 
 
 def plain(text: object, limit: int | None = None) -> str:
-    """Text from documents made inert: controls, escapes and direction overrides are shown as signs; cut at `limit` with an ellipsis.
+    """Text from documents made inert: controls, escapes and direction overrides become signs; cut at `limit` with an ellipsis.
 
     U+001B becomes `␛`, other C0 controls their picture, C1 controls and bidirectional controls `\\u202e`-like.
     """

@@ -86,7 +86,7 @@ def _footers(root: Path, paths: list[Path]) -> tuple[list[dict[str, Any]], dict[
 
 
 def _nulls(schema: Any, groups: list[Any], name: str) -> int | None:
-    """Nulls of a flat column, from statistics; None if they are not there, or for nested columns, where leaves say too little."""
+    """Nulls of a flat column, from statistics; None without them, and for nested columns, where leaves say too little."""
     at = next((i for i in range(len(schema.names)) if schema.column(i).path == name), None)
     if at is None:
         return None

@@ -59,7 +59,7 @@ class Survivor:
 
 @dataclass(frozen=True)
 class Story:
-    """One document's way through a run. `shard`, `row` and `copies` are set if it was kept; `excerpt` of kept and quarantined ones.
+    """One document's way through a run. `shard`, `row` and `copies` are set if it was kept, `excerpt` unless it was dropped.
 
     `path` holds each step of the run with `passed`, `dropped`, `quarantined`, `measured` (by a filter of the same group as the
     one that dropped it) or `not reached`.
@@ -110,7 +110,8 @@ class Story:
         texts = [("text", self.excerpt), ("survivor", self.survivor.excerpt if self.survivor else None)]
         if self.survivor:
             parts.append(
-                f"<p>Duplicate of <b>{safe(self.survivor.id)}</b> of {safe(self.survivor.source)}: {safe(self.survivor.fate)}</p>"
+                f"<p>Duplicate of <b>{safe(self.survivor.id)}</b> of {safe(self.survivor.source)}: "
+                f"{safe(self.survivor.fate)}</p>"
             )
         style = "white-space:pre-wrap;flex:1 1 20em;margin:0"
         blocks = [

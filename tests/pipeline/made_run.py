@@ -23,17 +23,20 @@ GROUP: list[tuple[str, str, str, str, Any]] = [
     ("line_repetition", "max_repeat_char_fraction", "repeat_char_fraction", "at_most", 0.2),
 ]
 NASTY_ID = '"><img src=x onerror=alert(1)>'
-NASTY_TEXT = "<script>alert('text')</script> \"><img src=x onerror=console.error('text')> \x1b[31mred\x1b[0m \u202egnp.exe [bold]not bold[/bold] "
+NASTY_TEXT = (
+    "<script>alert('text')</script> \"><img src=x onerror=console.error('text')> "
+    "\x1b[31mred\x1b[0m \u202egnp.exe [bold]not bold[/bold] "
+)
 WORDS = {
-    "en": "the river carried grain and timber past quiet towns where people kept careful records of every harvest".split(),
-    "ar": "كان النهر يحمل الحبوب والخشب إلى المدن الهادئة حيث يحتفظ الناس بسجلات دقيقة عن كل حصاد".split(),
-    "zh": "河流 运送 粮食 和 木材 经过 安静 的 城镇 人们 仔细 记录 每次 收获".split(),
-    "de": "der Fluss trug Getreide und Holz an stillen Städten vorbei".split(),
+    "en": "the river carried grain and timber past quiet towns where people kept careful records of every harvest",
+    "ar": "كان النهر يحمل الحبوب والخشب إلى المدن الهادئة حيث يحتفظ الناس بسجلات دقيقة عن كل حصاد",
+    "zh": "河流 运送 粮食 和 木材 经过 安静 的 城镇 人们 仔细 记录 每次 收获",
+    "de": "der Fluss trug Getreide und Holz an stillen Städten vorbei",
 }
 
 
 def make_run(folder: Path, state: str = "complete") -> Path:
-    """Write the run folder `demo-0123456789ab` below `folder`; 640 documents, of two sources, in three languages and a few in a fourth."""
+    """Write the run folder `demo-0123456789ab` below `folder`: 640 documents of two sources, in four languages."""
     run = folder / "demo-0123456789ab"
     documents = _documents()
     ledger = _Ledger()
@@ -123,7 +126,7 @@ def _documents() -> list[dict[str, Any]]:
     for index in range(640):
         source = "web" if index < 480 else "books"
         language = rng.choices(["en", "ar", "zh", "de"], [6, 2, 2, 1])[0]
-        words = WORDS[language]
+        words = WORDS[language].split()
         lines = [" ".join(rng.choices(words, k=rng.randint(4, 16))) for _ in range(max(1, int(rng.lognormvariate(2.2, 0.8))))]
         if rng.random() < 0.15:
             lines += [lines[0]] * rng.randint(1, 2 * len(lines))
