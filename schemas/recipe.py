@@ -84,7 +84,7 @@ class Output(Keys):
         256_000_000, ge=1, description="text of one file of data/, UTF-8, about", json_schema_extra={"unit": "bytes"}
     )
     shard_rows: int | None = Field(
-        None, ge=1, description="most documents in one file of data/", json_schema_extra={"unit": "documents"}
+        None, ge=1, description="documents of one file of data/, about", json_schema_extra={"unit": "documents"}
     )
     row_group_bytes: Bytes = Field(
         32_000_000,
@@ -116,6 +116,12 @@ class Failures(Keys):
         gt=0,
         description="a batch that needs more CPU time is searched for the document that hangs",
         json_schema_extra={"unit": "s"},
+    )
+    worker_memory_bytes: Bytes = Field(
+        4_000_000_000,
+        ge=1,
+        description="memory for one batch while such a document is searched for",
+        json_schema_extra={"unit": "bytes"},
     )
     batch_wall_seconds: float = Field(
         1800,
