@@ -1,5 +1,6 @@
 """The `sluice` command. Nothing heavy is imported before a command needs it, so that help comes at once."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -37,6 +38,8 @@ def _sluice(
 
 
 _WORK, _LOOK, _STAGES = "Run", "Look at a run", "Stages and setup"
+name: str
+function: Callable[..., None]
 for name, function in (
     ("run", cli_run.run),
     ("plan", cli_run.plan),

@@ -1,29 +1,30 @@
 """Commands that look at a run: inspect, why, examples."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from jobs.cli_run import Json, RunFolder
-from jobs.cli_terminal import print_json
+from jobs.cli_terminal import print_json, screen
 
 
-def inspect(folder: RunFolder, json: Json = False) -> None:
-    """Show a run: its funnel, rules, sources, warnings and versions.
+def inspect(
+    path: Annotated[Path, typer.Argument(help="A run's folder, a Parquet file, or a folder of them.", show_default=False)],
+    json: Json = False,
+) -> None:
+    """Show a run with its funnel, rules and warnings; or what Parquet files hold.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
     sluice inspect runs/web
-    """
-    from pipeline.results import Run
 
-    run = Run(folder)
-    if json:
-        print_json({"run": str(run.path), **run.manifest})
-        return
+    sluice inspect data/raw.parquet
+    """
     from jobs import show
 
-    show.print_inspect(run)
+    show.print_inspect(path, screen(), json)
 
 
 def why(
@@ -49,7 +50,7 @@ def why(
     from jobs import show
 
     for story in stories:
-        show.print_story(story)
+        show.print_story(story, screen())
 
 
 def examples(
@@ -66,15 +67,12 @@ def examples(
     """
     from pipeline.results import Run
 
-    rows = Run(folder).dropped(dropped_by, number).to_dicts()
+    found = Run(folder).dropped(dropped_by, number)
     if json:
-        print_json(rows)
+        print_json(found.to_dicts())
         return
-    for row in rows:
-        limit = "" if row.get("limit") is None else f" {'<' if row.get('op') == 'at_least' else '>'} {row['limit']:g}"
-        value = "" if row.get("value") is None else f"  {row.get('measure') or 'value'} {row['value']:g}{limit}"
-        typer.secho(f"{row['source']} {row['id']}  {row['step']}.{row['rule']}{value}", bold=True)
-        excerpt = row.get("excerpt")
-        print("  (no excerpt kept)" if excerpt is None else "  " + " ".join(str(excerpt).split()))
-    if not rows:
-        typer.echo("no document was dropped" + (f" by {dropped_by}" if dropped_by else ""), err=True)
+    from jobs import show
+
+    show.print_dropped(found, screen())
+    if found.is_empty():
+        print("no document was dropped" + (f" by {dropped_by}" if dropped_by else ""), file=sys.stderr)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.cli_terminal import outline, parameters, print_json, ready
+from jobs.cli_terminal import outline, parameters, print_json, ready, screen
 
 if TYPE_CHECKING:
     from pipeline.results import Run
@@ -301,6 +301,6 @@ def _tell(done: "Run", quiet: bool, json: bool) -> None:
         return
     from jobs import show
 
-    show.print_funnel(done)
+    show.print_funnel(done, screen())
     for name, path in places.items():
         print(f"{name:8}{path}")

@@ -5,12 +5,15 @@ import os
 import sys
 import traceback
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from typer.core import TyperGroup
 
 from schemas.errors import RecipeError, SluiceError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class Commands(TyperGroup):
@@ -29,7 +32,7 @@ class Commands(TyperGroup):
             raise
         except Exception as error:
             # the framework ends a command quietly when its reader (`| head`) has gone, and shows its own usage errors
-            if isinstance(error, OSError) and error.errno == errno.EPIPE or hasattr(error, "exit_code"):
+            if (isinstance(error, OSError) and error.errno == errno.EPIPE) or hasattr(error, "exit_code"):
                 raise
             _fail(f"{type(error).__name__}: {error} (SLUICE_TRACEBACK=1 shows where)", 1, error)
 
@@ -46,6 +49,13 @@ def ready() -> None:
     from pipeline import registry
 
     registry.check_ownership()
+
+
+def screen() -> "Console":
+    """stdout for tables and stories."""
+    from rich.console import Console
+
+    return Console()
 
 
 def print_json(value: Any) -> None:

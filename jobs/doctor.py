@@ -164,7 +164,7 @@ def check_fasttext(distributions: Iterable[metadata.Distribution]) -> Iterator[F
             f"{names} write the same files; whichever was installed last is there, and removing one breaks the other."
             " Language detection reads its model itself and is not affected; training a classifier is",
             f"pip uninstall -y {others} && pip install --force-reinstall --no-deps 'fasttext>=0.9.3'   # to train;"
-            f" or: pip uninstall -y {others} && pip install --force-reinstall --no-deps fasttext-predict   # if nothing is trained",
+            f" or: pip uninstall -y {others} && pip install --force-reinstall --no-deps fasttext-predict   # to predict",
         )
     elif "fasttext" in owners:
         yield Finding("fasttext", "ok", f"{names}; training is possible")
@@ -243,7 +243,7 @@ def check_kernel_cache() -> Iterator[Finding]:
 
 def check_disk(folder: Path) -> Iterator[Finding]:
     """Room where runs, temporary files and Ray's spilled objects go."""
-    spill = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("RAY_object_spilling_directory") or tempfile.gettempdir())
+    spill = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())
     for what, place in (("runs", folder), ("temporary files", Path(tempfile.gettempdir())), ("Ray spills", spill)):
         at = place.resolve()
         while not at.exists():
