@@ -1,7 +1,7 @@
 """Documents in the wanted languages."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,7 @@ class LanguageIs(Filter):
     label of another model. Limit: RefinedWeb (Penedo et al. 2023) and FineWeb, where only more than 0.65 is kept.
     """
 
+    example: ClassVar[dict[str, Any]] = {"languages": ["en", "th"]}
     gate: bool = True
     languages: tuple[str, ...] = Field(description="languages to keep: ISO 639 codes or English names", min_length=1)
     min_score: Limit | None = share(0.65, "keep documents with this language_score or more")  # type: ignore[assignment]

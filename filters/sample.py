@@ -1,6 +1,7 @@
 """A random share of the documents."""
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
@@ -21,6 +22,7 @@ class Sample(Filter):
     value of it gets its own fraction.
     """
 
+    example: ClassVar[dict[str, Any]] = {"fraction": 0.5}
     gate: bool = True
     fraction: Limit = Field(
         description="share of the documents to keep", json_schema_extra={"unit": "share", "low": 0.0, "high": 1.0}

@@ -1,7 +1,7 @@
 """Limits on a column that is already there."""
 
 from collections.abc import Sequence
-from typing import Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,7 @@ class Threshold(Filter):
     `drop` it breaks the rule `missing`. A percentile needs every value, so it goes with `error` only.
     """
 
+    example: ClassVar[dict[str, Any]] = {"column": "score", "min_value": 0.5}
     column: str = Field(description="name of a column of numbers (or true and false)")
     min_value: Limit | None = Field(None, description="keep documents with this value or more")
     max_value: Limit | None = Field(None, description="keep documents with this value or less")
@@ -74,4 +75,8 @@ class Threshold(Filter):
     def rules(self) -> Sequence[Rule]:
         below = "value" if self.missing == "error" else "value_below"
         limits = at_least("value", self.min_value, "min_value"), at_most(below, self.max_value, "max_value")
-        return limits if self.missing == "error" else (at_most("missing", 0 if self.missing == "drop" else None, "missing"), *limits)
+        return (
+            limits
+            if self.missing == "error"
+            else (at_most("missing", 0 if self.missing == "drop" else None, "missing"), *limits)
+        )

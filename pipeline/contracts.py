@@ -125,9 +125,9 @@ def _measures(stage: Filter, measures: Any, rows: int) -> pa.Table:
             raise Broken(f"measure {name!r} is declared as {kind}, expected an integer or a float")
         if pa.from_numpy_dtype(values.dtype) != kind:
             raise Broken(f"measure {name!r} is {values.dtype}, expected {kind} as in measures()")
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            at = int(np.flatnonzero(~np.isfinite(values))[0])
-            raise Broken(f"measure {name!r} is {values[at]} for document {at} of a batch; a measure is always a finite number")
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            at = int(np.flatnonzero(np.isnan(values))[0])
+            raise Broken(f"measure {name!r} is nan for document {at} of a batch; a measure is always a number")
     return pa.table({name: measures[name] for name in declared}) if declared else pa.table({"none": [None] * rows})
 
 

@@ -17,9 +17,8 @@ from stages.core.stage import Expand, Filter, Global, Map
 
 
 @pytest.mark.parametrize("name", registry.names())
-@pytest.mark.parametrize("contract", contracts.CHECKS)
-def test_every_stage_keeps_every_contract(name: str, contract: str) -> None:
-    contracts.CHECKS[contract](example(registry.find(name)))
+def test_every_stage_keeps_the_contracts(name: str) -> None:
+    assert broken(example(registry.find(name))) == {}
 
 
 class ByteLength(Filter):
