@@ -72,7 +72,7 @@ class RayEngine:
         call = _Call(function)
         rows = [{"item": pickle.dumps(item)} for item in items]
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-            call, num_cpus=1, compute=ray.data.TaskPoolStrategy(size=self.workers)
+            call, num_cpus=1, compute=ray.data.TaskPoolStrategy(size=min(self.workers, len(rows)))
         )
         watchdog = _Watchdog(label, self._waiting, begun)
         try:

@@ -80,7 +80,7 @@ class ExactDedup(Global):
             "documents": len(rows),
             "dropped": duplicates.count(),
             "groups": groups,
-            "largest_groups": largest,
+            "largest_components": largest,
             "source_pairs": duplicates.source_pairs(),
             "sketch_bytes_per_document": 16 if self.keep == "first" else 24,
         }

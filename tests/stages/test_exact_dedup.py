@@ -19,7 +19,7 @@ def test_the_first_by_source_and_id_stays() -> None:
         "documents": 5,
         "dropped": 2,
         "groups": 1,
-        "largest_groups": [{"documents": 3, "source": "books", "id": "9"}],
+        "largest_components": [{"size": 3, "survivor_source": "books", "survivor_id": "9"}],
         "source_pairs": [{"source": "web", "survivor_source": "books", "documents": 2}],
         "sketch_bytes_per_document": 16,
     }
@@ -88,7 +88,7 @@ def test_all_may_be_equal_and_empty() -> None:
 
 def test_twenty_groups_are_named_the_largest_first() -> None:
     rows = [("s", f"{group:02}-{copy}", f"text {group}") for group in range(30) for copy in range(2 + (group == 7))]
-    named = solve(ExactDedup(), documents(*rows))[1]["largest_groups"]
+    named = solve(ExactDedup(), documents(*rows))[1]["largest_components"]
     assert [group["id"] for group in named] == ["07-0"] + [f"{group:02}-0" for group in range(20) if group != 7]
 
 
