@@ -131,6 +131,4 @@ class C4Quality(C4Lines):
         return C4Lines(**{name: getattr(self, name) for name in C4Lines.model_fields})
 
     def _document(self) -> C4Document:
-        return C4Document(
-            lorem_ipsum=self.lorem_ipsum, curly_bracket=self.curly_bracket, min_sentences=self.min_sentences
-        )
+        return C4Document(lorem_ipsum=self.lorem_ipsum, curly_bracket=self.curly_bracket, min_sentences=self.min_sentences)

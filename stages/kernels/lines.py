@@ -8,7 +8,6 @@ from stages.kernels.text import Text
 from stages.kernels.unicode import leaf
 
 
-
 class Repeats(NamedTuple):
     """Counts per document, int64.
 
