@@ -1,9 +1,9 @@
 """Words exactly as datatrove 0.10 has them for English: spaCy 3.8's blank "en" tokenizer, white space tokens removed.
 
-spaCy cuts every chunk between white space on its own, so a chunk is given to spaCy once in a process and its tokens are kept in
-flat arrays; from then on a kernel looks it up. One rule of spaCy looks beyond a chunk: a special case such as ":))" is also sought
-in tokens with white space between them; it is then not applied, but hides shorter ones that it touches ("a:) )" is a : ) )).
-A chunk in which such a special case was applied is therefore cut again wherever it occurs, with its neighbours.
+spaCy cuts every chunk between white space on its own, so a chunk is given to spaCy once in a process and its tokens are kept
+in flat arrays; from then on a kernel looks it up. One rule of spaCy looks beyond a chunk: a special case such as ":))" is also
+sought in tokens with white space between them; it is then not applied, but hides shorter ones that it touches ("a:) )" is
+a : ) )). A chunk that such special cases changed is therefore cut again wherever it occurs, with its neighbours.
 
 Where we differ: datatrove raises for a text above 1,000,000 code points (spaCy's `max_length`), we cut it like any other.
 Chunks are told apart by a 64-bit hash; among ten million different ones, two share theirs with a chance of 3 in a million.
@@ -56,6 +56,7 @@ class _Memory:
     def empty(self) -> None:
         """Forget everything, spaCy's own store of strings included, which it never shortens."""
         self.tokenizer: Any = None
+        self.plain: Any = None
         self.rewritten = np.zeros(0, np.uint64)
         self.keys, self.entries = np.zeros(1 << 16, np.uint64), np.full(1 << 16, -1, np.int64)
         self.known = 0
@@ -128,6 +129,16 @@ class _Memory:
         contextual = np.zeros(len(starts), np.bool_)
         contextual[chunk[np.isin(orths, self.rewritten)]] = True
         contextual &= counts > 1  # a chunk that is a special case is found before anything is cut
+        candidates = np.flatnonzero(contextual)
+        if len(candidates):
+            parts = [
+                joined[begin : begin + size] for begin, size in zip(chunk_begins[candidates], sizes[candidates], strict=True)
+            ]
+            plain_begins, _, _ = self._spacy(b"\n".join(parts), plain=True)
+            shift = np.zeros(len(candidates), np.int64)
+            np.cumsum(sizes[candidates][:-1] + 1, out=shift[1:])
+            same = _same_cuts(begins - chunk_begins[chunk], chunk, candidates, plain_begins, shift)
+            contextual[candidates[same]] = False
         return counts, contextual, self._fields(joined, begins, ends, begins - chunk_begins[chunk])
 
     def _cut_with_neighbours(
@@ -157,11 +168,11 @@ class _Memory:
         describe_all(data, begins, ends, classes(), lengths, hashes, flags)
         return offsets.astype(np.int32), (ends - begins).astype(np.int32), lengths, hashes, flags
 
-    def _spacy(self, joined: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _spacy(self, joined: bytes, plain: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Begin and end in bytes and spaCy's identity of every token that is not white space."""
         if self.tokenizer is None:
-            self.tokenizer, self.rewritten = _tokenizer()
-        document = self.tokenizer(joined.decode())
+            self.tokenizer, self.plain, self.rewritten = _tokenizers()
+        document = (self.plain if plain else self.tokenizer)(joined.decode())
         array = document.to_array(["IDX", "LENGTH", "ORTH", "IS_SPACE"])
         array = array[array[:, 3] == 0]
         data = np.frombuffer(joined, np.uint8)
@@ -170,15 +181,15 @@ class _Memory:
         return code_points[begins], code_points[begins + array[:, 1].astype(np.int64)], array[:, 2]
 
 
-def _tokenizer() -> tuple[Any, np.ndarray]:
-    """spaCy's tokenizer, and the first token of every special case that replaces what its affix rules would cut."""
+def _tokenizers() -> tuple[Any, Any, np.ndarray]:
+    """spaCy's tokenizer, the same without special cases, and first tokens of special cases that change what affix rules cut."""
     try:
         import spacy
     except ImportError as error:
         raise MissingExtra("mode 'datatrove' cuts words with spaCy: pip install 'sluice[parity]'") from error
     from spacy.tokenizer import Tokenizer
 
-    tokenizer = spacy.blank("en").tokenizer
+    tokenizer: Any = spacy.blank("en").tokenizer
     plain = Tokenizer(
         tokenizer.vocab,
         prefix_search=tokenizer.prefix_search,
@@ -187,12 +198,29 @@ def _tokenizer() -> tuple[Any, np.ndarray]:
         token_match=tokenizer.token_match,
         url_match=tokenizer.url_match,
     )
+    affixes = (tokenizer.find_prefix, tokenizer.find_infix, tokenizer.find_suffix)
     firsts = set()
     for special in tokenizer.rules:
+        # Only special cases that affix rules would cut are sought across tokens (spaCy's `faster_heuristics`).
+        if special.isspace() or not any(rule(special) for rule in affixes):
+            continue
         tokens = [token.orth for token in tokenizer(special)]
-        if not special.isspace() and tokens != [token.orth for token in plain(special)]:
+        if tokens != [token.orth for token in plain(special)]:
             firsts.add(tokens[0])
-    return tokenizer, np.array(sorted(firsts), np.uint64)
+    return tokenizer, plain, np.array(sorted(firsts), np.uint64)
+
+
+def _same_cuts(
+    offsets: np.ndarray, chunk: np.ndarray, candidates: np.ndarray, plain_begins: np.ndarray, shift: np.ndarray
+) -> np.ndarray:
+    """Whether the special cases changed nothing in a candidate: its tokens begin where those of the plain tokenizer do."""
+    plain_chunk = np.searchsorted(shift, plain_begins, side="right") - 1
+    wanted = np.isin(chunk, candidates)
+    ours = {*zip(np.searchsorted(candidates, chunk[wanted]).tolist(), offsets[wanted].tolist(), strict=True)}
+    plain = {*zip(plain_chunk.tolist(), (plain_begins - shift[plain_chunk]).tolist(), strict=True)}
+    same = np.ones(len(candidates), np.bool_)
+    same[[index for index, _ in ours ^ plain]] = False
+    return same
 
 
 def _first_of_each(hashes: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels.compile import numba
+import stages.kernels.compile  # noqa: F401, sets numba's cache folder
+
+import numba  # isort: skip
 
 LETTER = 1
 """category L*: `str.isalpha` of a single code point"""
@@ -126,7 +128,8 @@ def leaf(function: Callable[..., Any]) -> Any:
 
     Such counting is atomic and costs about 50 ns a call and array, which is ten times the work of a `decode`.
     """
-    return numba.njit(nogil=True, cache=True, fastmath=False, _nrt=False)(function)
+    without_runtime: Any = {"_nrt": False}  # an option that numba has for its own use and does not type
+    return numba.njit(nogil=True, cache=True, fastmath=False, **without_runtime)(function)
 
 
 @leaf
@@ -147,13 +150,3 @@ def decode(data: Any, position: Any, end: Any) -> Any:
         code = high | (np.int64(data[position + 2]) & 0x3F) << 6 | np.int64(data[position + 3]) & 0x3F
         return min(code, np.int64(0x10FFFF)), np.int64(4)
     return np.int64(0xFFFD), np.int64(1)
-
-
-@leaf
-def decode_before(data: Any, position: Any, start: Any) -> Any:
-    """Code point that ends at `position`, and its size in bytes; `position` is above `start`."""
-    size = np.int64(1)
-    while size < 4 and position - size > start and data[position - size] & 0xC0 == 0x80:
-        size += 1
-    code, _ = decode(data, position - size, position)
-    return code, size

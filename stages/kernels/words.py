@@ -231,17 +231,17 @@ def _run_end(data: Any, position: Any, before: Any, end: Any, table: Any) -> Any
                 break
             if bits & (LETTER | DIGIT):
                 before = bits
-        elif not _joins(data, code, before, position + size, end, table):
-            break
-        elif _is_apostrophe(code) and _clitic_end(data, position, end, table):
-            break
+        else:
+            joined = _joins(data, code, before, position + size, end, table)
+            if not joined or (_is_apostrophe(code) and _clitic_end(data, position, end, table)):
+                break
         position += size
     return position, before
 
 
 @leaf
 def _other_end(data: Any, position: Any, end: Any, table: Any, alike: Any) -> Any:
-    """End of what follows a word's first code point `alike`: its equals if that is a stop or dash (0: none), then marks."""
+    """End of what follows a word's first code point `alike`: its equals if that is a stop or dash (-1: none), and marks."""
     while position < end:
         code, size = decode(data, position, end)
         if code != alike and table[code] & (MARK | FORMAT) == 0:
@@ -256,11 +256,11 @@ def _word_end(data: Any, position: Any, end: Any, table: Any) -> Any:
     code, size = decode(data, position, end)
     bits = np.int64(table[code])
     if bits & UNSPACED:
-        return _other_end(data, position + size, end, table, 0), np.int64(0)
+        return _other_end(data, position + size, end, table, np.int64(-1)), np.int64(0)
     if bits & _WORD:
         return _run_end(data, position + size, bits, end, table)
     dash = code == 0x2D or code == 0x2E or code == 0x2013 or code == 0x2014
-    return _other_end(data, position + size, end, table, code if dash else 0), np.int64(0)
+    return _other_end(data, position + size, end, table, code if dash else np.int64(-1)), np.int64(0)
 
 
 @leaf
@@ -276,7 +276,7 @@ def split_words(
     hashes: Any,
     flags: Any,
 ) -> Any:
-    """Fill the fields of `Words` from `document` on, by the rules of the default mode; return the first document that had no room."""
+    """Fill the fields of `Words` from `document` on, by the default mode's rules; return the first document without room."""
     count = len(offsets) - 1
     while document < count:
         total = doc_offsets[document]
