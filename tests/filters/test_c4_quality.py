@@ -32,7 +32,7 @@ def run(stage: C4Quality, texts: list[str | None]) -> list[tuple[str | None, str
 
 @pytest.mark.parametrize(("key", "terminal_punctuation"), [("c4", True), ("c4_no_terminal_punct", False)])
 def test_every_vector_gets_the_decision_the_reason_and_the_text_of_datatrove(key, terminal_punctuation):
-    rows = [json.loads(line) for line in VECTORS.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in VECTORS.read_text(encoding="utf-8").split("\n") if line]
     texts = [row["text"] if "text" in row else row["text_repeat"][0] * row["text_repeat"][1] for row in rows]
     found = run(C4Quality(mode="datatrove", terminal_punctuation=terminal_punctuation), texts)
     assert len(rows) == 62

@@ -14,7 +14,8 @@ POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "
 PIECES = [
     "foo", "bar baz", "one two three.", "one two three!", "end.", '"', "'", "?", "...", "…", "[1]", "[]", "[٣]", "[1", "[edit]",
     "[citation needed]", "[12, 3]", "{", "}", "Lorem Ipsum", "lorem İpsum", "JavaScript", "use coo\u212aies", "Privacy Policy",
-    "terms of use", "Use of Cookies", "x" * 12, "é", "e\u0301", "漢字。", "😀", "\0", " ", "\u3000", "\u00a0", "\t", "\n", "\n", "\r\n",
+    "terms of use", "Use of Cookies", "x" * 12, "é", "e\u0301", "漢字。", "😀", "\0",
+    " ", "\u3000", "\u00a0", "\t", "\n", "\n", "\r\n",
     "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\u2028", "\u2029",
 ]  # fmt: skip
 
