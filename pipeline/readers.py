@@ -7,12 +7,53 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.batches import EXCERPT, Batch, Fault, byte_lengths, cut_rows
 from pipeline.read_lines import read_jsonl, read_text
 from pipeline.read_parquet import read_parquet
 from pipeline.sources import InputFile
 from schemas.recipe import Input
+from stages.kernels.hashing import order_keys
+
+
+@dataclass(frozen=True)
+class Selection:
+    """A part of the input, chosen by hash of (seed, source, id), so that it does not depend on the cutting into files."""
+
+    limit: int | None = None
+    sample: float | None = None
+    ids: tuple[str, ...] = ()
+    seed: int = 0
+    max_key: int | None = None
+    """largest key that is taken; for `limit` it is found by a pass over the ids before the run"""
+
+    def as_json(self) -> dict[str, Any]:
+        """What enters the fingerprint."""
+        chosen = self.limit is not None or self.sample is not None
+        return {"limit": self.limit, "sample": self.sample, "ids": list(self.ids), "seed": self.seed if chosen else None}
+
+    def apply(self, batch: Batch) -> Batch:
+        """The chosen documents and faults of a batch."""
+        table, faults = batch.table, batch.faults
+        largest = self.max_key if self.sample is None else min(int(self.sample * 2**64), self.max_key or 2**64)
+        if largest is None and not self.ids:
+            return batch
+        keep = np.ones(table.num_rows, bool)
+        if self.ids:
+            wanted = pa.array(self.ids, pa.string())
+            keep &= pc.is_in(table.column("id"), wanted).to_numpy()
+            faults = [fault for fault in faults if fault.id in self.ids]
+        if largest is not None:
+            keep &= self.keys(table.column("source").combine_chunks(), table.column("id").combine_chunks()) <= largest
+            if faults:
+                keys = self.keys(pa.array([fault.source for fault in faults]), pa.array([fault.id for fault in faults]))
+                faults = [fault for fault, key in zip(faults, keys, strict=True) if key <= largest]
+        return Batch(table.filter(pa.array(keep)), batch.rows[keep], faults)
+
+    def keys(self, source: pa.Array, id_: pa.Array) -> np.ndarray:
+        """uint64 for each document."""
+        return order_keys(self.seed, "select", source, id_)
 
 
 @dataclass(frozen=True)
@@ -24,6 +65,7 @@ class Reader:
     schema: pa.Schema
     batch_bytes: int
     max_document_bytes: int
+    selection: Selection = Selection()
 
     def read(self, unit: dict[str, Any]) -> Iterator[Batch]:
         """Batches of about `batch_bytes` of text. Rows are numbered from 0 through the unit."""
@@ -35,7 +77,7 @@ class Reader:
             count = 0
             for raw in self._read_slice(file, piece["start"], piece["stop"]):
                 count += raw.table.num_rows + len(raw.faults)
-                batch = self._checked(raw, file, piece["start"]).shifted(base)
+                batch = self.selection.apply(self._checked(raw, file, piece["start"])).shifted(base)
                 pending.append(batch)
                 held += batch.bytes() + 64 * (batch.table.num_rows + len(batch.faults))
                 if held >= self.batch_bytes:

@@ -1,0 +1,230 @@
+"""The page that shows a run: one self-contained HTML file, readable without script, made from manifest and ledger."""
+
+import json
+import os
+from base64 import b64encode
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from pipeline import results_ledger
+from pipeline.report_charts import Chart, bar, chart_of
+from pipeline.report_histograms import histograms
+from pipeline.results import Run
+from pipeline.results_format import duration, limit_text, number, plain, share, short, size
+from pipeline.results_story import SIGN
+
+HERE = Path(__file__).parent
+LISTED = 60
+"""Rows of a list of files that the page shows; the manifest has them all."""
+
+CLUSTER_ROWS = 20_000_000
+"""Rows of the ledger above which clusters are taken from the manifest's facts alone, not counted again."""
+
+SCRIPT = "addEventListener('beforeprint',()=>document.querySelectorAll('details').forEach(d=>d.open=true));"
+"""The page's only script, and the only one its policy allows: what is folded is printed."""
+
+
+def write_report(run: Run, path: str | Path) -> None:
+    """Write the page of `run` to `path`, which appears complete or not at all."""
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    partial.write_text(page(run), encoding="utf-8")
+    partial.replace(target)
+
+
+def page(run: Run) -> str:
+    """The HTML. Every value that comes from data is made inert (`plain`) and escaped by the template engine, not by hand."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_inert,
+    )
+    environment.filters |= {"number": number, "size": size, "short": short, "duration": duration, "limit": limit_text}
+    environment.globals |= {"share": share, "bar": bar, "sign": lambda op: SIGN.get(op or "", "")}
+    style = Markup((HERE / "report.css").read_text(encoding="utf-8"))
+    script = {"script": Markup(SCRIPT), "script_hash": b64encode(sha256(SCRIPT.encode()).digest()).decode()}
+    return environment.get_template("report.html.jinja").render(style=style, **script, **_content(run))
+
+
+def _inert(value: Any) -> Any:
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _content(run: Run) -> dict[str, Any]:
+    manifest = run.manifest
+    counts = manifest.get("counts") or {}
+    came, left = counts.get("in") or {}, counts.get("out") or {}
+    versions = manifest.get("versions") or {}
+    return {
+        "run": run,
+        "name": manifest.get("name") or run.path.name,
+        "fingerprint": manifest.get("fingerprint") or "",
+        "state": run.state,
+        "note": run.note,
+        "started": _when(manifest.get("started")),
+        "seconds": manifest.get("seconds"),
+        "engine": manifest.get("engine") or "",
+        "workers": manifest.get("workers"),
+        "warnings": run.warnings,
+        "headline": [
+            ("Documents", came.get("documents"), left.get("documents"), number),
+            ("Text", came.get("bytes"), left.get("bytes"), size),
+            ("Tokens", came.get("tokens"), left.get("tokens"), short),
+        ],
+        "token_counter": manifest.get("token_counter") or {},
+        "rows_written": counts.get("rows_written"),
+        "fell": {side: (counts.get(side) or {}).get("documents") or 0 for side in ("dropped", "quarantined")},
+        "came_in": came.get("documents") or 0,
+        "came": came,
+        "funnel": run.funnel().to_dicts(),
+        "filters": _filters(run),
+        "rules": run.rules().to_dicts(),
+        "charts": _charts(run),
+        "examples": _examples(run),
+        "clusters": _clusters(run),
+        "facts": [(step["step"], _facts(step["facts"])) for step in run.steps if step.get("facts")],
+        "groups": [("Source", _groups(manifest.get("sources"))), ("Language", _groups(manifest.get("languages")))],
+        "quarantined": _quarantined(run),
+        "shards": _listed(manifest.get("shards")),
+        "inputs": _listed(manifest.get("inputs")),
+        "left_out": _listed(manifest.get("left_out")),
+        "repeated": [(name, count) for name, count in (manifest.get("repeated_ids") or {}).items() if count],
+        "segments": manifest.get("segments") or [],
+        "versions": sorted(versions.items()),
+        "sluice": versions.get("sluice", ""),
+        "models": _models(manifest.get("models")),
+        "seed": manifest.get("seed"),
+        "recipe_file": manifest.get("recipe_file") or "",
+        "recipe": json.dumps(manifest.get("recipe") or {}, indent=2, ensure_ascii=False),
+    }
+
+
+def _when(started: object) -> str:
+    try:
+        return datetime.fromisoformat(str(started)).strftime("%Y-%m-%d %H:%M %Z").strip()
+    except ValueError:
+        return str(started or "")
+
+
+def _filters(run: Run) -> list[dict[str, Any]]:
+    """Each filter by itself: of the documents it measured, how many it would have dropped alone, and how many fell by it."""
+    counted = None
+    rows = []
+    for step, funnel in zip(run.steps, run.funnel().to_dicts(), strict=True):
+        if step.get("kind") != "filter":
+            continue
+        broken = step.get("broken")
+        if broken is None:
+            counted = results_ledger.broken_by_step(run.ledger / "drops") if counted is None else counted
+            broken = counted.get(step["step"], 0)
+        judged = run.measured[step["step"]]
+        rows.append(
+            {"step": step["step"], "judged": judged, "broken": broken, "alone": judged - broken}
+            | {key: funnel[key] for key in ("documents_in", "documents_out", "kept_fraction", "cumulative_fraction")}
+        )
+    return rows
+
+
+def _charts(run: Run) -> list[Chart]:
+    found = []
+    rules = {step["step"]: step.get("rules") or [] for step in run.steps}
+    for histogram in histograms(run.ledger / "measures", run.steps):
+        on_it = [
+            rule for rule in rules[histogram.step] if rule.get("measure") == histogram.measure and rule.get("limit") is not None
+        ]
+        found.append(chart_of(histogram, on_it))
+    return found
+
+
+def _examples(run: Run) -> dict[tuple[str, str], dict[str, list[dict[str, Any]]]]:
+    """Examples by (step, rule) and side, those near the limit first, four to a side."""
+    table = results_ledger.scan(run.ledger / "examples")
+    found: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
+    if table is None:
+        return found
+    rows = sorted(table.collect().to_dicts(), key=lambda row: row["why"] != "near")
+    for row in rows:
+        sides = found.setdefault((row["step"], row["rule"]), {"kept": [], "dropped": []})
+        # of the near ones at most three, so that a typical document stands beside them
+        near = sum(other["why"] == "near" for other in sides[row["side"]])
+        if len(sides[row["side"]]) < 4 and not (row["why"] == "near" and near == 3):
+            sides[row["side"]].append(row)
+    return found
+
+
+def _clusters(run: Run) -> list[dict[str, Any]]:
+    """The largest clusters of duplicates, as the solver counted them, with similarities where the ledger is small enough."""
+    told = [
+        {"step": step["step"], **cluster}
+        for step in run.steps
+        for cluster in (step.get("facts") or {}).get("largest_components") or []
+        if isinstance(cluster, Mapping)
+    ]
+    dropped = sum((step.get("dropped") or {}).get("documents") or 0 for step in run.steps)
+    counted = run.duplicates(20).to_dicts() if dropped <= CLUSTER_ROWS else []
+    members = {(row["step"], row["survivor_source"], row["survivor_id"]): row for row in counted}
+    rows = []
+    for cluster in told:
+        more = members.pop((cluster["step"], cluster.get("survivor_source"), cluster.get("survivor_id")), {})
+        rows.append({"min_similarity": None, "ids": []} | more | cluster)
+    rows += [row for row in members.values() if row["step"] not in {cluster["step"] for cluster in told}]
+    rows.sort(key=lambda row: -row["size"])
+    for row in rows[:20]:
+        row["excerpt"] = _text_of(run, row["survivor_source"], row["survivor_id"]) if len(run.shards) <= 64 else None
+    return rows[:20]
+
+
+def _text_of(run: Run, source: str, id: str) -> str | None:
+    for _, row in results_ledger.rows_of(run.shards, id, source):
+        return str(row.get("text", ""))[:240]
+    return None
+
+
+def _facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    shown = []
+    for key, value in facts.items():
+        if isinstance(value, bool | str):
+            shown.append((key, str(value)))
+        elif isinstance(value, int | float):
+            shown.append((key, number(value)))
+    return shown
+
+
+def _groups(groups: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    empty = {"documents": 0, "bytes": 0, "tokens": 0}
+    rows: list[dict[str, Any]] = []
+    for name, counts in (groups or {}).items():
+        came, left = counts.get("in") or empty, counts.get("out") or empty
+        rows.append({"name": name, "came": came, "left": left, "size": came.get("bytes") or left.get("bytes") or 0})
+    return sorted(rows, key=lambda row: (-row["size"], row["name"]))[:LISTED]
+
+
+def _quarantined(run: Run) -> list[dict[str, Any]]:
+    import polars as pl
+
+    table = results_ledger.scan(run.ledger / "quarantined")
+    if table is None:
+        return []
+    first = [pl.col(name).first() for name in ("message", "source", "id", "place")]
+    errors = table.group_by("step", "error").agg(pl.len().alias("documents"), *first)
+    return errors.sort(["documents", "step", "error"], descending=[True, False, False]).head(LISTED).collect().to_dicts()
+
+
+def _listed(rows: list[dict[str, Any]] | None) -> tuple[list[dict[str, Any]], int]:
+    """The first rows, and how many there are."""
+    return (rows or [])[:LISTED], len(rows or [])
+
+
+def _models(models: Any) -> list[tuple[str, str]]:
+    if isinstance(models, Mapping):
+        return sorted((str(path), str(hash_)) for path, hash_ in models.items())
+    return [(str(model.get("path", "")), str(model.get("sha256", ""))) for model in models or []]

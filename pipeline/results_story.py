@@ -1,0 +1,154 @@
+"""What became of one document, and why."""
+
+import html
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pipeline.results_format import limit_text, number, one_line, plain
+
+EXCERPT = 600
+SIGN = {"at_least": "≥", "at_most": "≤"}
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A rule the document breaks, with what was measured and the limit that applied to it."""
+
+    step: str
+    rule: str
+    measure: str | None
+    value: float | None
+    op: str | None
+    limit: float | None
+
+    def __str__(self) -> str:
+        what = plain(f"{self.step}.{self.rule}")
+        if self.value is None:
+            return what
+        wanted = "" if self.limit is None else f", expected {SIGN.get(self.op or '', '')} {number(self.limit)}"
+        return f"{what}: {plain(self.measure or 'value')} is {number(self.value)}{wanted}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A number measured on the document beside a rule on it; `kept` is None where the limit that applied is not known."""
+
+    step: str
+    measure: str
+    value: float
+    rule: str | None
+    op: str | None
+    limit: Any
+    kept: bool | None
+
+    def wanted(self) -> str:
+        """`≥ 50`, or the table of limits; `–` without a rule."""
+        return "–" if self.limit is None else f"{SIGN.get(self.op or '', '')} {limit_text(self.limit)}".strip()
+
+
+@dataclass(frozen=True)
+class Survivor:
+    """The document that was kept in place of a duplicate, and what became of it later."""
+
+    source: str | None
+    id: str
+    similarity: float | None
+    fate: str
+    excerpt: str | None
+
+
+@dataclass(frozen=True)
+class Story:
+    """One document's way through a run. `shard`, `row` and `copies` are set if it was kept, `excerpt` unless it was dropped.
+
+    `path` holds each step of the run with `passed`, `dropped`, `quarantined`, `measured` (by a filter of the same group as the
+    one that dropped it) or `not reached`.
+    """
+
+    id: str
+    source: str
+    outcome: Literal["kept", "dropped", "quarantined", "unknown"]
+    reason: str
+    shard: str | None = None
+    row: int | None = None
+    copies: int = 0
+    broken: list[Broken] = field(default_factory=list)
+    measures: list[Measured] = field(default_factory=list)
+    survivor: Survivor | None = None
+    excerpt: str | None = None
+    path: list[tuple[str, str]] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lines = [f"{plain(self.id)} of {plain(self.source)}: {self.outcome}", f"  {one_line(self.reason, 400)}"]
+        lines += [f"  breaks {rule}" for rule in self.broken]
+        for item in self.measures:
+            mark = {True: "ok", False: "broken", None: ""}[item.kept]
+            lines.append(f"  {plain(item.step)}.{plain(item.measure)} = {number(item.value)}  {item.wanted()}  {mark}".rstrip())
+        if self.excerpt is not None:
+            lines.append(f"  text: {one_line(self.excerpt, EXCERPT)}")
+        if self.survivor is not None:
+            lines.append(f"  duplicate of {plain(self.survivor.id)} of {plain(self.survivor.source)}: {self.survivor.fate}")
+            if self.survivor.excerpt is not None:
+                lines.append(f"  its text: {one_line(self.survivor.excerpt, EXCERPT)}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        def safe(text: object) -> str:
+            return html.escape(plain(text))
+
+        rows = "".join(
+            f"<tr><td>{safe(m.step)}</td><td>{safe(m.measure)}</td><td>{number(m.value)}</td><td>{safe(m.wanted())}</td>"
+            f"<td>{ {True: 'kept', False: 'broken', None: ''}[m.kept] }</td></tr>"
+            for m in self.measures
+        )
+        parts = [f"<p><b>{safe(self.id)}</b> of {safe(self.source)}: <b>{self.outcome}</b>. {safe(self.reason)}</p>"]
+        if self.broken:
+            parts.append("<ul>" + "".join(f"<li>{html.escape(str(rule))}</li>" for rule in self.broken) + "</ul>")
+        if rows:
+            head = "<tr><th>step</th><th>measure</th><th>value</th><th>limit</th><th></th></tr>"
+            parts.append(f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>")
+        texts = [("text", self.excerpt), ("survivor", self.survivor.excerpt if self.survivor else None)]
+        if self.survivor:
+            parts.append(
+                f"<p>Duplicate of <b>{safe(self.survivor.id)}</b> of {safe(self.survivor.source)}: "
+                f"{safe(self.survivor.fate)}</p>"
+            )
+        style = "white-space:pre-wrap;flex:1 1 20em;margin:0"
+        blocks = [
+            f'<pre dir="auto" style="{style}" title="{name}">{safe(text[:EXCERPT])}</pre>' for name, text in texts if text
+        ]
+        if blocks:
+            parts.append(f'<div style="display:flex;gap:1em;flex-wrap:wrap">{"".join(blocks)}</div>')
+        return "<div>" + "".join(parts) + "</div>"
+
+
+def measures_of(
+    steps: list[dict[str, Any]], values: dict[str, float], broken: list[Broken], columns: dict[str, Any]
+) -> list[Measured]:
+    """Every measure beside each rule on it. The ledger holds all broken rules of a measured document, so all others were kept.
+
+    The number that applied comes from the broken rule, or from a table of limits and the document's `columns`;
+    where these are not known (a dropped document has no row), the table itself is the limit.
+    """
+    applied = {(rule.step, rule.rule): rule.limit for rule in broken}
+    found = []
+    for step in steps:
+        name, prefix = step["step"], step["step"] + "."
+        for column, value in values.items():
+            measure = column.removeprefix(prefix)
+            if not column.startswith(prefix) or "." in measure:
+                continue
+            rules = [r for r in step.get("rules") or [] if r.get("measure") == measure and r.get("limit") is not None]
+            for rule in rules:
+                key = (name, rule["rule"])
+                limit = applied[key] if key in applied else _limit_for(rule["limit"], columns)
+                found.append(Measured(name, measure, value, rule["rule"], rule.get("op"), limit, key not in applied))
+            if not rules:
+                found.append(Measured(name, measure, value, None, None, None, None))
+    return found
+
+
+def _limit_for(limit: Any, columns: dict[str, Any]) -> Any:
+    if isinstance(limit, dict) and "values" in limit and limit.get("by", "language") in columns:
+        return limit["values"].get(columns[limit.get("by", "language")], limit.get("default"))
+    return limit
