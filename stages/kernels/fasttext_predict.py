@@ -297,7 +297,7 @@ def _dot(matrix, row, hidden):  # type: ignore[no-untyped-def]
 
 @leaf
 def _best_labels(sums, rows, loss, output, left, right, labels, scores, hidden, nodes, values):  # type: ignore[no-untyped-def]
-    """Label with the highest score, the first of equals in the library's order, for each document that has rows."""
+    """Label with the highest score, the last of equals as the library finds it, for each document that has rows."""
     count = len(output)
     for document in range(len(sums)):
         if rows[document] == 0:
@@ -315,7 +315,7 @@ def _best_labels(sums, rows, loss, output, left, right, labels, scores, hidden, 
                 if product < best_score * 0.99:
                     continue
                 if node < count:
-                    if product > best_score:
+                    if product >= best_score:
                         best, best_score = node, product
                     continue
                 p = 1.0 / (1.0 + _exp(-_dot(output, node - count, hidden)))
@@ -333,7 +333,7 @@ def _best_labels(sums, rows, loss, output, left, right, labels, scores, hidden, 
                 total += values[label]
             for label in range(count):
                 score = values[label] / total + 1e-5
-                if score > best_score:
+                if score >= best_score:
                     best, best_score = np.int64(label), score
         else:  # a sigmoid for each label, read off the library's table
             for label in range(count):
@@ -345,7 +345,7 @@ def _best_labels(sums, rows, loss, output, left, right, labels, scores, hidden, 
                 else:
                     step = np.int64((x + _SIGMOID_END) * _SIGMOID_STEPS / _SIGMOID_END / 2)
                     score = 1.0 / (1.0 + _exp(-(step * 2.0 * _SIGMOID_END / _SIGMOID_STEPS - _SIGMOID_END)))
-                if score + 1e-5 > best_score:
+                if score + 1e-5 >= best_score:
                     best, best_score = np.int64(label), score + 1e-5
         labels[document] = best
         scores[document] = best_score
