@@ -74,4 +74,8 @@ class Threshold(Filter):
     def rules(self) -> Sequence[Rule]:
         below = "value" if self.missing == "error" else "value_below"
         limits = at_least("value", self.min_value, "min_value"), at_most(below, self.max_value, "max_value")
-        return limits if self.missing == "error" else (at_most("missing", 0 if self.missing == "drop" else None, "missing"), *limits)
+        return (
+            limits
+            if self.missing == "error"
+            else (at_most("missing", 0 if self.missing == "drop" else None, "missing"), *limits)
+        )

@@ -63,7 +63,7 @@ def test_each_value_of_a_column_may_have_its_fraction() -> None:
 
 @pytest.mark.parametrize("fraction", [-0.1, 1.5])
 def test_a_fraction_outside_0_to_1_is_refused(fraction: float) -> None:
-    with pytest.raises(ValidationError, match="expected from 0.0 to 1.0"):
+    with pytest.raises(ValidationError, match=r"expected from 0\.0 to 1\.0"):
         Sample(fraction=fraction)
 
 

@@ -8,7 +8,7 @@ from stages.detect_language import packaged_model
 from stages.kernels.fasttext_model import HIERARCHICAL, _tree, read_model
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fasttext_files import write_model  # noqa: E402
+from fasttext_files import write_model
 
 
 def test_the_packaged_model_is_read() -> None:
@@ -44,7 +44,7 @@ def test_kept_buckets_are_in_ascending_order(tmp_path: Path) -> None:
 def test_a_file_cut_short_is_refused(size: int, tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.bin")
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(ValueError, match="file ends|not a fastText model"):
+    with pytest.raises(ValueError, match=r"file ends|not a fastText model"):
         read_model(path)
 
 

@@ -8,16 +8,33 @@ import pyarrow as pa
 import pytest
 
 from stages.detect_language import packaged_model
+from stages.kernels.fasttext_labels import exp
 from stages.kernels.fasttext_model import read_model, word_hash
-from stages.kernels.fasttext_predict import _exp, predict
+from stages.kernels.fasttext_predict import predict
 from stages.kernels.text import text_of
 
 sys.path.insert(0, str(Path(__file__).parent))
-from fasttext_files import write_model  # noqa: E402
+from fasttext_files import write_model
 
 PIECES = [
     *["the", "und", "это", "ist", "中", "a", "b", "ab", "不", "中中中", "naïve", "e\u0301", "🙂", "👩\u200d👩", "__label__x"],
-    *["__label__l1", "</s>", "</s>x", "x" * 16, "x" * 17, "ж" * 300, " ", "\t", "\n", "\r\n", "\0", "\v", "\f", "\u0085", "\u2028"],
+    *[
+        "__label__l1",
+        "</s>",
+        "</s>x",
+        "x" * 16,
+        "x" * 17,
+        "ж" * 300,
+        " ",
+        "\t",
+        "\n",
+        "\r\n",
+        "\0",
+        "\v",
+        "\f",
+        "\u0085",
+        "\u2028",
+    ],
 ]
 KINDS = {
     "hierarchical": {"loss": 1},
@@ -110,7 +127,9 @@ def test_a_document_s_answer_does_not_depend_on_its_batch(tmp_path: Path) -> Non
         assert part_scores.tolist() == scores[start : start + size].tolist()
 
 
-@pytest.mark.parametrize(("most", "read"), [(1, ""), (2, "é"), (3, "é "), (4, "é b"), (6, "é bé"), (5, "é b"), (7, "é béx"), (99, "é béx")])
+@pytest.mark.parametrize(
+    ("most", "read"), [(1, ""), (2, "é"), (3, "é "), (4, "é b"), (6, "é bé"), (5, "é b"), (7, "é béx"), (99, "é béx")]
+)
 def test_a_cap_reads_whole_characters_only(most: int, read: str, tmp_path: Path) -> None:
     model = read_model(write_model(tmp_path / "model.bin"))
     capped = predict(model, text_of(pa.array(["é béx"])), most)
@@ -121,11 +140,13 @@ def test_a_cap_reads_whole_characters_only(most: int, read: str, tmp_path: Path)
 def test_word_hashes_extend_the_sign_of_bytes() -> None:
     assert word_hash(b"") == 2166136261
     assert word_hash(b"a") == 0xE40C292C
-    assert word_hash("é".encode()) == ((((2166136261 ^ 0xFFFFFFC3) * 16777619 & 0xFFFFFFFF) ^ 0xFFFFFFA9) * 16777619 & 0xFFFFFFFF)
+    assert word_hash("é".encode()) == (
+        (((2166136261 ^ 0xFFFFFFC3) * 16777619 & 0xFFFFFFFF) ^ 0xFFFFFFA9) * 16777619 & 0xFFFFFFFF
+    )
 
 
 def test_the_exponential_is_exact_to_the_last_places() -> None:
     points = np.linspace(-30, 30, 2001)
-    ours = np.array([_exp(x) for x in points])
+    ours = np.array([exp(x) for x in points])
     np.testing.assert_allclose(ours, np.exp(points), rtol=1e-15)
-    assert _exp(0.0) == 1.0
+    assert exp(0.0) == 1.0

@@ -62,7 +62,9 @@ def test_columns_are_added_or_replaced_without_nulls() -> None:
     assert after.column_names == ["language", "text", "extra", "language_score"]
     assert after["language"].to_pylist() == ["en", "und"]
     assert not after.schema.field("language").nullable
-    assert {name: after.schema.field(name).type for name in ("language", "language_score")} == DetectLanguage().columns_written()
+    assert {
+        name: after.schema.field(name).type for name in ("language", "language_score")
+    } == DetectLanguage().columns_written()
     assert table["language"].to_pylist() == ["old", None]
 
 
