@@ -78,13 +78,21 @@ def clean(text: Text, form: Form, collapse: bool, strip: bool, max_blank_lines: 
 
 
 @leaf
-def _clean(  # type: ignore[no-untyped-def]
-    offsets: Any, data: Any, table: Any, check: Any, collapse: Any, strip: Any, limit: Any, out: Any, out_offsets: Any, flags: Any
-):
+def _clean(
+    offsets: Any,
+    data: Any,
+    table: Any,
+    check: Any,
+    collapse: Any,
+    strip: Any,
+    limit: Any,
+    out: Any,
+    out_offsets: Any,
+    flags: Any,
+) -> None:
     at = np.int64(0)
     for document in range(len(offsets) - 1):
-        position, end = offsets[document], offsets[document + 1]
-        begin = at
+        position, end = np.int64(offsets[document]), np.int64(offsets[document + 1])
         changed = False
         not_in_form = False
         line = at  # where the line begins in `out`, and
