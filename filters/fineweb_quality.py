@@ -28,8 +28,8 @@ class FinewebQuality(Filter):
     Lines are cut at "\\n" only, blank ones left out, and not stripped: a space or "\\r" at the end hides the full stop. A share
     of nothing is 0. Source: Penedo et al. 2024 (FineWeb), section 3.6; decisions of datatrove 0.10 (FineWebQualityFilter) with
     `mode: datatrove`. What it calls "empty" is a document with less than `min_lines` of 1 here, which breaks
-    `min_terminal_punctuation_fraction` as well. Lines without a single word, of invisible controls, measure 0 newlines / words in
-    the default mode; spaCy makes tokens of controls. There, a text above 1,000,000 code points raises; here it is judged.
+    `min_terminal_punctuation_fraction` as well. Lines without a word, of invisible controls, measure 0 newlines / words in the
+    default mode; spaCy makes tokens of controls. There, a text above 1,000,000 code points raises; here it is judged.
     """
 
     mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")

@@ -42,7 +42,7 @@ def print_rules(run: "Run", console: Console) -> None:
         rows.append([_text(f"{row['step']}.{row['rule']}"), _text(limit), *counts, *shares])
     _print(
         console,
-        _table(console, ("rule", "limit", ">judged", ">broken", ">only", ">reason", ">kept alone", ">cumulative"), rows),
+        _table(console, ("rule", "?limit", "?>judged", ">broken", ">only", "?>reason", ">kept alone", ">cumulative"), rows),
     )
 
 
@@ -68,7 +68,7 @@ def print_story(story: "Story", console: Console) -> None:
             mark = {True: Text("kept", "green"), False: Text("broken", "red"), None: Text("")}[item.kept]
             name = _text(f"{item.step}.{item.measure}")
             rows.append([name, number(item.value), _text(item.wanted()), _text(item.rule or ""), mark])
-        _print(console, _inset(_table(console, ("measure", ">value", "limit", "rule", ""), rows, left=2)))
+        _print(console, _inset(_table(console, ("measure", ">value", "limit", "?rule", ""), rows, left=2)))
     _print_texts(story, console)
 
 
@@ -174,7 +174,7 @@ def _print_schema(facts: dict[str, Any], console: Console) -> None:
         if "in_files" in column:
             note = f"in {column['in_files']} of {len(facts['files'])} files. {note}"
         rows.append([_text(column["name"]), _text(column["type"]), share(column["null_fraction"]), _text(note, "dim")])
-    _print(console, _table(console, ("column", "type", ">nulls", ""), rows))
+    _print(console, _table(console, ("column", "type", ">nulls", "?about"), rows))
 
 
 def _head(manifest: dict[str, Any], state: str, note: str | None) -> list[Text]:
@@ -210,8 +210,8 @@ def _print_funnel(head: list[Text], rows: list[dict[str, Any]], warnings: list[s
         if bad:
             cells.append(Text(number(row["quarantined"]), "yellow" if row["quarantined"] else "dim"))
         lines.append([*cells, size(row["bytes_out"]), Text(duration(row["seconds"]), "dim")])
-    titles = ["step", *(["kept of all"] if wide else []), ">left", ">of all", ">dropped", ">of step"]
-    _print(console, _table(console, [*titles, *([">failed"] if bad else []), ">text", ">time"], lines))
+    titles = ["step", *(["kept of all"] if wide else []), ">left", ">of all", ">dropped", "?>of step"]
+    _print(console, _table(console, [*titles, *([">failed"] if bad else []), "?>text", "?>time"], lines))
     for warning in warnings:
         _print(console, Text.assemble(("! ", "bold yellow"), plain(warning)))
 
@@ -224,9 +224,17 @@ def _bar(fraction: float | None, width: int) -> Text:
 def _table(console: Console, titles: Sequence[str], rows: Sequence[Sequence[Cell]], left: int = 0) -> Table:
     """A table that fits the screen less `left`. Titles that begin with `>` are columns of numbers, which are never cut.
 
+    Where the screen is too narrow, columns whose titles begin with `?` go first, the last one first, then names are cut.
     Widths are set here, as Rich shrinks all columns alike and would cut numbers.
     """
     cells = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    optional = [at for at, title in enumerate(titles) if title.startswith("?")]
+    wide = [max([len(title.lstrip("?>")), *(row[at].cell_len for row in cells)]) + GAP for at, title in enumerate(titles)]
+    gone: set[int] = set()
+    while optional and sum(width for at, width in enumerate(wide) if at not in gone) > console.width - left:
+        gone.add(optional.pop())
+    titles = [title.lstrip("?") for at, title in enumerate(titles) if at not in gone]
+    cells = [[cell for at, cell in enumerate(row) if at not in gone] for row in cells]
     names = [title.lstrip(">") for title in titles]
     widths = [max([len(name), *(row[at].cell_len for row in cells)]) for at, name in enumerate(names)]
     while sum(widths) + GAP * len(widths) > console.width - left:

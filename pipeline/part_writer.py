@@ -154,7 +154,7 @@ class PartWriter:
             keys = table_keys(table, self.segment.order_seed)
             order = np.argsort(keys, kind="stable")
             table = table.take(pa.array(order))
-            starts = np.arange(1, self._bins, dtype=np.uint64) * np.uint64(2**64 // self._bins)
+            starts = np.arange(1, self._bins, dtype=np.uint64) * np.uint64(2**64 // max(2, self._bins))
             edges = [0, *np.searchsorted(keys[order], starts).tolist(), len(keys)]
         for bin_, (start, stop) in enumerate(pairwise(edges)):
             if stop > start:

@@ -7,9 +7,9 @@ again costs one addition. Every step is plain IEEE arithmetic in a fixed order, 
 
 import numpy as np
 
-from stages.kernels.compile import kernel
 from stages.kernels.fasttext_model import EOS, HIERARCHICAL, SOFTMAX, Model, word_hash
 from stages.kernels.text import Text
+from stages.kernels.unicode import leaf
 
 # places in the settings of `_sum_vectors`
 SHORTEST, LONGEST, BUCKETS, INVERSE, WORD_NGRAMS, WORDS, EOS_ROW, MOST_BYTES, MEMORY, DIM = range(10)
@@ -38,7 +38,8 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
     settings[BUCKETS], settings[INVERSE] = model.buckets, (1 << 32) // max(model.buckets, 1)
     settings[WORD_NGRAMS], settings[WORDS], settings[EOS_ROW] = model.word_ngrams, model.words, model.eos
     settings[MOST_BYTES] = -1 if max_bytes is None else max_bytes
-    settings[MEMORY] = 1 << ((_MEMORY_BYTES // (4 * model.dim)).bit_length() - 1)
+    memory = 1 << ((_MEMORY_BYTES // (4 * model.dim)).bit_length() - 1)
+    settings[MEMORY] = memory
     offsets, data = text.offsets[:], text.data[:]
     offsets.flags.writeable = data.flags.writeable = False
     _sum_vectors(
@@ -52,16 +53,23 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
         model.bucket_base,
         model.vectors.reshape(-1),
         _SEPARATORS,
+        np.zeros(2 * memory, np.uint64),
+        np.zeros(memory + 1, np.int32),
+        np.zeros((memory + 1) * model.dim, np.float32),  # the last place is for words too long to remember
+        np.zeros(max(model.word_ngrams, 1), np.uint64),
         sums,
         rows,
     )
     labels = np.full(count, -1, np.int32)
     scores = np.zeros(count, np.float64)
-    _best_labels(sums.reshape(count, model.dim), rows, model.loss, model.output, model.left, model.right, labels, scores)
+    _best_labels(
+        sums.reshape(count, model.dim), rows, model.loss, model.output, model.left, model.right, labels, scores,
+        np.zeros(model.dim), np.zeros(len(model.output) + 2, np.int64), np.zeros(len(model.output) + 2),
+    )  # fmt: skip
     return labels, scores
 
 
-@kernel
+@leaf
 def _find_entry(data, start, end, hashed, slots, entry_offsets, entry_bytes):  # type: ignore[no-untyped-def]
     mask = len(slots) - 1
     slot = np.int64(hashed) & mask
@@ -80,7 +88,7 @@ def _find_entry(data, start, end, hashed, slots, entry_offsets, entry_bytes):  #
     return np.int64(-1)
 
 
-@kernel
+@leaf
 def _starts_with(data, start, end, prefix):  # type: ignore[no-untyped-def]
     if end - start < len(prefix):
         return False
@@ -90,13 +98,13 @@ def _starts_with(data, start, end, prefix):  # type: ignore[no-untyped-def]
     return True
 
 
-@kernel
+@leaf
 def _extend(hashed, byte):  # type: ignore[no-untyped-def]
     """One step of 32-bit FNV-1a on a byte taken as signed, as the library does."""
     return ((hashed ^ np.uint64(np.int64(np.int8(byte)))) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
 
 
-@kernel
+@leaf
 def _set_bits(bits):  # type: ignore[no-untyped-def]
     bits -= (bits >> np.uint64(1)) & np.uint64(0x5555555555555555)
     bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -104,7 +112,7 @@ def _set_bits(bits):  # type: ignore[no-untyped-def]
     return np.int64((bits * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@kernel
+@leaf
 def _sum_word(
     data, start, end, hashed, settings, slots, entry_offsets, entry_bytes, bucket_bits, bucket_base, vectors, totals, at
 ):  # type: ignore[no-untyped-def]
@@ -176,21 +184,17 @@ def _sum_word(
     return added
 
 
-@kernel
+@leaf
 def _sum_vectors(
-    offsets, data, settings, slots, entry_offsets, entry_bytes, bucket_bits, bucket_base, vectors, separators, sums, rows
-):  # type: ignore[no-untyped-def]
+    offsets, data, settings, slots, entry_offsets, entry_bytes, bucket_bits, bucket_base, vectors, separators,
+    memory_words, memory_rows, memory_sums, running, sums, rows,
+):  # type: ignore[no-untyped-def]  # fmt: skip
     """Sum of the rows of each document and their number; 0 if it has none besides that of the end of line.
 
     Words already summed in this batch are found again in a memory, by their bytes.
     """
     buckets, word_ngrams, words, eos = settings[BUCKETS], settings[WORD_NGRAMS], settings[WORDS], settings[EOS_ROW]
     most, memory, dim = settings[MOST_BYTES], settings[MEMORY], settings[DIM]
-    memory_low = np.zeros(memory, np.uint64)
-    memory_high = np.zeros(memory, np.uint64)
-    memory_rows = np.zeros(memory + 1, np.int32)
-    memory_sums = np.zeros((memory + 1) * dim, np.float32)  # the last place is for words too long to remember
-    running = np.zeros(max(word_ngrams, 1), np.uint64)
     for document in range(len(offsets) - 1):
         position, end = offsets[document], offsets[document + 1]
         if 0 <= most < end - position:
@@ -227,9 +231,9 @@ def _sum_vectors(
                 slot = np.int64((hashed ^ (hashed >> np.uint64(15))) & np.uint64(memory - 1))
                 if size > 16:
                     slot = memory
-                if size > 16 or memory_low[slot] != low or memory_high[slot] != high:
+                if size > 16 or memory_words[2 * slot] != low or memory_words[2 * slot + 1] != high:
                     if size <= 16:
-                        memory_low[slot], memory_high[slot] = low, high
+                        memory_words[2 * slot], memory_words[2 * slot + 1] = low, high
                     memory_rows[slot] = _sum_word(
                         data, start, position, hashed, settings, slots, entry_offsets, entry_bytes,
                         bucket_bits, bucket_base, vectors, memory_sums, slot * dim,
@@ -267,7 +271,7 @@ def _sum_vectors(
         rows[document] = found
 
 
-@kernel
+@leaf
 def _exp(x):  # type: ignore[no-untyped-def]
     """e to the x within 2 units in the last place. Not the C library's, whose last bit depends on its version and the CPU."""
     x = min(max(x, -700.0), 700.0)
@@ -283,7 +287,7 @@ def _exp(x):  # type: ignore[no-untyped-def]
     return value
 
 
-@kernel
+@leaf
 def _dot(matrix, row, hidden):  # type: ignore[no-untyped-def]
     value = 0.0
     for d in range(len(hidden)):
@@ -291,14 +295,10 @@ def _dot(matrix, row, hidden):  # type: ignore[no-untyped-def]
     return value
 
 
-@kernel
-def _best_labels(sums, rows, loss, output, left, right, labels, scores):  # type: ignore[no-untyped-def]
+@leaf
+def _best_labels(sums, rows, loss, output, left, right, labels, scores, hidden, nodes, values):  # type: ignore[no-untyped-def]
     """Label with the highest score, the first of equals in the library's order, for each document that has rows."""
     count = len(output)
-    hidden = np.empty(sums.shape[1], np.float64)
-    nodes = np.empty(count + 2, np.int64)
-    products = np.empty(count + 2, np.float64)
-    values = np.empty(count, np.float64)
     for document in range(len(sums)):
         if rows[document] == 0:
             continue
@@ -307,10 +307,10 @@ def _best_labels(sums, rows, loss, output, left, right, labels, scores):  # type
         best, best_score = np.int64(-1), -1.0
         if loss == HIERARCHICAL:
             depth = 1
-            nodes[0], products[0] = 2 * count - 2, 1.0
+            nodes[0], values[0] = 2 * count - 2, 1.0
             while depth:
                 depth -= 1
-                node, product = nodes[depth], products[depth]
+                node, product = nodes[depth], values[depth]
                 # a child may score above its parent by the 1e-5 that is added to each probability
                 if product < best_score * 0.99:
                     continue
@@ -319,8 +319,8 @@ def _best_labels(sums, rows, loss, output, left, right, labels, scores):  # type
                         best, best_score = node, product
                     continue
                 p = 1.0 / (1.0 + _exp(-_dot(output, node - count, hidden)))
-                nodes[depth], products[depth] = right[node - count], product * (p + 1e-5)
-                nodes[depth + 1], products[depth + 1] = left[node - count], product * (1.0 - p + 1e-5)
+                nodes[depth], values[depth] = right[node - count], product * (p + 1e-5)
+                nodes[depth + 1], values[depth + 1] = left[node - count], product * (1.0 - p + 1e-5)
                 depth += 2
         elif loss == SOFTMAX:
             highest = -np.inf

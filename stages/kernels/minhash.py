@@ -74,7 +74,7 @@ def _word_shingles(
         gone *= _STEP
     written = 0
     for doc in range(len(doc_offsets) - 1):
-        count, rolling = 0, np.uint64(0)
+        count, slot, rolling = 0, 0, np.uint64(0)
         for w in range(doc_offsets[doc], doc_offsets[doc + 1]):
             at, end = starts[w], starts[w] + sizes[w]
             hash_, buffer, bits = np.uint64(0), np.uint64(0), 0
@@ -116,11 +116,11 @@ def _word_shingles(
             if not any_:
                 continue
             word = mix64((hash_ ^ buffer) * _STEP)
-            slot = count % size
             rolling = rolling * _STEP + word
             if count >= size:
                 rolling -= ring[slot] * gone
             ring[slot] = word
+            slot = slot + 1 if slot + 1 < size else 0
             count += 1
             if count >= size:
                 out[written] = np.uint32(mix64(rolling) >> np.uint64(32))
@@ -138,7 +138,7 @@ def _char_shingles(
         gone *= _STEP
     written = 0
     for doc in range(len(doc_offsets) - 1):
-        count, rolling = 0, np.uint64(0)
+        count, slot, rolling = 0, 0, np.uint64(0)
         for w in range(doc_offsets[doc], doc_offsets[doc + 1]):
             at, end = starts[w], starts[w] + sizes[w]
             any_, in_number = False, False
@@ -153,11 +153,11 @@ def _char_shingles(
                     if part == 0 and (any_ or count == 0):
                         continue  # a space only before a word that is not the first
                     unit = mix64(np.uint64(0x20) if part == 0 else np.uint64(code))
-                    slot = count % size
                     rolling = rolling * _STEP + unit
                     if count >= size:
                         rolling -= ring[slot] * gone
                     ring[slot] = unit
+                    slot = slot + 1 if slot + 1 < size else 0
                     count += 1
                     if count >= size:
                         out[written] = np.uint32(mix64(rolling) >> np.uint64(32))

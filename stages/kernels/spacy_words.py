@@ -182,14 +182,14 @@ class _Memory:
 
 
 def _tokenizers() -> tuple[Any, Any, np.ndarray]:
-    """spaCy's tokenizer, the same without special cases, and first tokens of the special cases that change what affix rules cut."""
+    """spaCy's tokenizer, the same without special cases, and first tokens of special cases that change what affix rules cut."""
     try:
         import spacy
     except ImportError as error:
         raise MissingExtra("mode 'datatrove' cuts words with spaCy: pip install 'sluice[parity]'") from error
     from spacy.tokenizer import Tokenizer
 
-    tokenizer = spacy.blank("en").tokenizer
+    tokenizer: Any = spacy.blank("en").tokenizer
     plain = Tokenizer(
         tokenizer.vocab,
         prefix_search=tokenizer.prefix_search,

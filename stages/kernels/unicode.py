@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels.compile import numba
+import stages.kernels.compile  # noqa: F401, sets numba's cache folder
+
+import numba  # isort: skip
 
 LETTER = 1
 """category L*: `str.isalpha` of a single code point"""
@@ -126,7 +128,8 @@ def leaf(function: Callable[..., Any]) -> Any:
 
     Such counting is atomic and costs about 50 ns a call and array, which is ten times the work of a `decode`.
     """
-    return numba.njit(nogil=True, cache=True, fastmath=False, _nrt=False)(function)
+    without_runtime: Any = {"_nrt": False}  # an option that numba has for its own use and does not type
+    return numba.njit(nogil=True, cache=True, fastmath=False, **without_runtime)(function)
 
 
 @leaf

@@ -96,9 +96,9 @@ def clitic(rest: str) -> str:
     """The apostrophe and one or two letters that `rest` begins with, if a word ends there."""
     for size in (2, 3):
         letters, after = rest[1:size], rest[size : size + 1]
-        if rest[:1] in ("'", "’") and len(letters) == size - 1 and all(is_(c, "L") and not is_unspaced(c) for c in letters):
-            if after == "" or not (is_inside(after) or after in "'’"):
-                return rest[:size]
+        alphabetic = len(letters) == size - 1 and all(is_(c, "L") and not is_unspaced(c) for c in letters)
+        if rest[:1] in ("'", "’") and alphabetic and (after == "" or not (is_inside(after) or after in "'’")):
+            return rest[:size]
     return ""
 
 
