@@ -57,7 +57,6 @@ def chromium(page: Path, folder: Path) -> tuple[str, list[str], list[str]]:
     command = [
         binary,
         *FLAGS,
-        nowhere,
         f"--user-data-dir={folder / 'profile'}",
         f"--log-net-log={log}",
         "--dump-dom",
