@@ -1,4 +1,73 @@
-lint:
-	ruff format --check .
-	ruff check .
-	mypy
+# Everything runs in .venv, made on first use. `make demo PYTHON=python3.12` takes another interpreter.
+
+PYTHON ?= python3
+BENCH_INPUT ?= jobs/sample/manuals-00.parquet
+BENCH_FOLDER ?= runs/bench
+BENCH_BYTES ?= 500MB
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean-env
+
+BIN := .venv/bin
+# pip complains about each unused place of a package mirror; its real errors pass
+PIP = pip() { { $(BIN)/python -m pip install -q --disable-pip-version-check "$$@" 2>&1 >&3 \
+	| { grep -v "^WARNING: Location '.*' is ignored" || true; } >&2; } 3>&1; }; pip
+
+help:
+	@echo "make demo       install into .venv and run jobs/recipes/demo.yaml on the sample in jobs/sample"
+	@echo "make test       all tests"
+	@echo "make lint       format, style and types"
+	@echo "make bench      speed and memory, beside datatrove (BENCH_INPUT='a.parquet b.parquet', BENCH_BYTES=1GB)"
+	@echo "make clean-env  remove .venv and the benchmarks' environments"
+
+demo: .venv/base.stamp
+	@$(BIN)/sluice run jobs/recipes/demo.yaml
+
+test: .venv/test.stamp
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "installing chromium, which opens the report in a test"; \
+			export DEBIAN_FRONTEND=noninteractive; \
+			{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } >.venv/chromium.log 2>&1 \
+				|| { tail -n 5 .venv/chromium.log; echo "chromium could not be installed (.venv/chromium.log)"; } >&2; \
+		else \
+			echo "the test of the report needs a browser: install chromium (Debian: apt-get install chromium)" >&2; \
+		fi; }
+	@$(BIN)/python -m pytest
+
+lint: .venv/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/test.stamp
+	@mkdir -p $(BENCH_FOLDER)
+	$(BIN)/python benchmarks/compare_datatrove.py $(addprefix --input ,$(BENCH_INPUT)) --sluice $(BIN)/sluice
+	$(BIN)/python benchmarks/compare_datatrove.py --agreement --reuse-peer runs/bench/datatrove_peer.json \
+		$(addprefix --input ,$(BENCH_INPUT)) --sluice $(BIN)/sluice
+	$(BIN)/python benchmarks/grow.py $(BENCH_INPUT) $(BENCH_FOLDER)/grown --bytes $(BENCH_BYTES) --replace
+	$(BIN)/python benchmarks/memory.py --output benchmarks/results/memory.json -- \
+		$(BIN)/sluice run jobs/recipes/fineweb_text.yaml --input $(BENCH_FOLDER)/grown --output $(BENCH_FOLDER)/memory-run --quiet
+
+clean-env:
+	rm -rf .venv benchmarks/.envs
+
+.venv/python.stamp:
+	@command -v $(PYTHON) >/dev/null || { echo "there is no $(PYTHON): install Python 3.11 or later" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Sluice needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) -V). Name another: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+		exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/base.stamp: .venv/python.stamp pyproject.toml
+	@echo "installing into .venv"
+	@$(PIP) -e .
+	@touch $@
+
+.venv/test.stamp: .venv/base.stamp pyproject.toml
+	@echo "installing what tests need into .venv"
+	@$(PIP) -e '.[test]'
+	@touch $@

@@ -1,0 +1,148 @@
+"""FineWeb's own quality rules: line ends, short lines, repeated lines, newlines."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from filters.gopher_quality import ratio
+from schemas.rule import Limit, Rule, at_least, at_most, count, share
+from stages.core.docs import Docs
+from stages.core.stage import Filter, Measures
+from stages.kernels.text import Text
+from stages.kernels.unicode import SPACE, TERMINAL, classes, decode, leaf
+from stages.kernels.words import Mode, hash_bytes, readonly, words
+
+
+class FinewebQuality(Filter):
+    """Keep documents whose lines look like paragraphs: they end in a full stop, are long, and occur once.
+
+    lines                          lines that are not blank
+    terminal_punctuation_fraction  lines whose last code point ends a sentence / lines
+    short_line_fraction            lines of at most `short_line_length` code points / lines
+    duplicate_char_fraction        code points in lines equal to an earlier one / code points other than newlines
+    newline_fraction               newlines / words, punctuation marks included
+
+    Lines are cut at "\\n" only, blank ones left out, and not stripped: a space or "\\r" at the end hides the full stop. A share
+    of nothing is 0. Source: Penedo et al. 2024 (FineWeb), section 3.6; decisions of datatrove 0.10 (FineWebQualityFilter) with
+    `mode: datatrove`. What it calls "empty" is a document with less than `min_lines` of 1 here, which breaks
+    `min_terminal_punctuation_fraction` as well. Lines without a word, of invisible controls, measure 0 newlines / words in the
+    default mode; spaCy makes tokens of controls. There, a text above 1,000,000 code points raises; here it is judged.
+    """
+
+    mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")
+    min_lines: Limit | None = count(1, "fewest lines that are not blank", "lines")
+    min_terminal_punctuation_fraction: Limit | None = share(0.12, "smallest share of lines that end like a sentence")
+    exclude_zero: bool = Field(
+        False, description="keep documents in which no line ends like a sentence: their share is taken to be 1"
+    )
+    max_short_line_fraction: Limit | None = share(0.67, "largest share of short lines")
+    short_line_length: int = Field(30, ge=0, description="longest short line", json_schema_extra={"unit": "code points"})
+    max_duplicate_char_fraction: Limit | None = share(0.01, "largest share of the text in repeated lines")
+    max_newline_fraction: Limit | None = count(0.3, "most newlines for a word", "newlines per word")
+
+    def requirements(self) -> tuple[tuple[str, str], ...]:
+        """spaCy, if words are to be datatrove's."""
+        return (("spacy", "parity"),) if self.mode == "datatrove" else ()
+
+    def measures(self) -> dict[str, pa.DataType]:
+        """A count, and four quotients."""
+        names = ("terminal_punctuation", "short_line", "duplicate_char", "newline")
+        return {"lines": pa.int64(), **{f"{name}_fraction": pa.float64() for name in names}}
+
+    def measure(self, docs: Docs) -> Measures:
+        """The measures of the class's docstring."""
+        counts = _line_counts(docs.text(), self.short_line_length)
+        lines = counts["lines"]
+        terminal = ratio(counts["terminal"], lines)
+        if self.exclude_zero:
+            terminal[(terminal == 0) & (lines > 0)] = 1.0
+        return {
+            "lines": lines,
+            "terminal_punctuation_fraction": terminal,
+            "short_line_fraction": ratio(counts["short"], lines),
+            "duplicate_char_fraction": ratio(counts["repeated"], counts["code_points"]),
+            "newline_fraction": ratio(counts["newlines"], np.diff(words(docs, self.mode).doc_offsets)),
+        }
+
+    def rules(self) -> Sequence[Rule]:
+        """datatrove's order."""
+        minimum = self.min_terminal_punctuation_fraction
+        return (
+            at_least("lines", self.min_lines, "min_lines"),
+            at_least("terminal_punctuation_fraction", minimum, "min_terminal_punctuation_fraction"),
+            at_most("short_line_fraction", self.max_short_line_fraction, "max_short_line_fraction"),
+            at_most("duplicate_char_fraction", self.max_duplicate_char_fraction, "max_duplicate_char_fraction"),
+            at_most("newline_fraction", self.max_newline_fraction, "max_newline_fraction"),
+        )
+
+
+def _line_counts(text: Text, short: int) -> dict[str, np.ndarray]:
+    offsets, data = readonly(text)
+    names = ("newlines", "lines", "terminal", "short", "repeated", "code_points")
+    counts = {name: np.zeros(len(offsets) - 1, np.int64) for name in names}
+    count_newlines(offsets, data, counts["newlines"])
+    most = int(counts["newlines"].max(initial=0)) + 1
+    room = 1 << (2 * most).bit_length()
+    seen, seen_in = np.zeros(room, np.uint64), np.full(room, -1, np.int64)
+    count_lines(offsets, data, classes(), short, seen, seen_in, *list(counts.values())[1:])
+    return counts
+
+
+@leaf
+def count_newlines(offsets: Any, data: Any, newlines: Any) -> None:
+    """Newlines of each document."""
+    for document in range(len(offsets) - 1):
+        found = 0
+        for position in range(offsets[document], offsets[document + 1]):
+            found += data[position] == 0x0A
+        newlines[document] = found
+
+
+@leaf
+def count_lines(
+    offsets: Any,
+    data: Any,
+    table: Any,
+    short: Any,
+    seen: Any,
+    seen_in: Any,
+    lines: Any,
+    terminal: Any,
+    short_lines: Any,
+    repeated: Any,
+    code_points: Any,
+) -> None:
+    """Per document, lines that are not blank: all, with end mark, short, code points of repeats; and code points in all lines.
+
+    `seen` is a hash table of lines with room for twice the lines of any document; `seen_in` says whose line a slot holds.
+    """
+    last = np.uint64(len(seen) - 1)
+    for document in range(len(offsets) - 1):
+        position, end = offsets[document], offsets[document + 1]
+        while position < end:
+            start, length, blank, bits = position, 0, True, np.uint16(0)
+            while position < end and data[position] != 0x0A:
+                code, size = decode(data, position, end)
+                bits = table[code]
+                blank = blank and bits & SPACE != 0
+                length += 1
+                position += size
+            code_points[document] += length
+            stop = position
+            position += 1
+            if blank:
+                continue
+            lines[document] += 1
+            terminal[document] += bits & TERMINAL != 0
+            short_lines[document] += length <= short
+            value = hash_bytes(data, start, stop)
+            slot = value & last
+            while seen_in[slot] == document and seen[slot] != value:
+                slot = (slot + np.uint64(1)) & last
+            if seen_in[slot] == document:
+                repeated[document] += length
+            seen[slot] = value
+            seen_in[slot] = document

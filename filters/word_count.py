@@ -1,0 +1,44 @@
+"""Words of a document."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field
+
+from schemas.rule import Limit, Rule, between, count
+from stages.core.docs import Docs
+from stages.core.stage import Filter, Measures
+from stages.kernels.words import NOT_PUNCT, Mode, words
+
+
+class WordCount(Filter):
+    """Keep documents with a usual number of words; punctuation marks are not counted.
+
+    words  words with a code point that is not punctuation
+
+    Limits: Rae et al. 2021 (Gopher), table A1.
+    """
+
+    mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")
+    min_words: Limit | None = count(50, "fewest words", "words")
+    max_words: Limit | None = count(100_000, "most words", "words")
+
+    def requirements(self) -> tuple[tuple[str, str], ...]:
+        """spaCy, if words are to be datatrove's."""
+        return (("spacy", "parity"),) if self.mode == "datatrove" else ()
+
+    def measures(self) -> dict[str, pa.DataType]:
+        """One count."""
+        return {"words": pa.int64()}
+
+    def measure(self, docs: Docs) -> Measures:
+        """Words of each document."""
+        found = words(docs, self.mode)
+        before = np.zeros(len(found.flags) + 1, np.int64)
+        np.cumsum((found.flags & NOT_PUNCT) != 0, out=before[1:])
+        return {"words": np.diff(before[found.doc_offsets])}
+
+    def rules(self) -> Sequence[Rule]:
+        """At least `min_words`, at most `max_words`."""
+        return between("words", self.min_words, self.max_words, ("min_words", "max_words"))

@@ -1,0 +1,159 @@
+"""What a stage does, from its docstring, its fields, and an instance of it."""
+
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import PydanticUndefined
+
+from pipeline import recipe, registry
+from pipeline.function import Function
+from pipeline.specimens import example
+from schemas.errors import RecipeError
+from stages.core.stage import Expand, Filter, Global, Map, Stage
+
+KINDS: tuple[tuple[type[Stage], str], ...] = ((Expand, "expand"), (Filter, "filter"), (Global, "global"), (Map, "map"))
+INHERITED = {"gate": "end the group: what this filter drops is not measured by those after it"}
+
+
+def made(name: str, parameters: Mapping[str, Any] | None = None) -> Stage:
+    """The stage, with its own `example` below the given parameters."""
+    found = registry.find_user_object(name) if ":" in name else registry.find(name)
+    base = getattr(found, "example", {}) if isinstance(found, type) else {}
+    try:
+        return recipe.make_stage(name, {**base, **(parameters or {})})
+    except RecipeError as error:
+        hint = "; give it with --set key=value, or give the class `example: ClassVar[dict[str, Any]] = {...}`"
+        raise RecipeError(f"{error}{hint if 'is missing' in str(error) else ''}") from error
+
+
+def summaries() -> list[dict[str, str]]:
+    """Name, kind and first line of every stage of ours, by name."""
+    found = []
+    for name in registry.names():
+        kind = registry.find(name)
+        found.append({"name": name, "kind": _kind(kind, _instance(kind)), "summary": _doc(kind).partition("\n")[0]})
+    return found
+
+
+def description(name: str) -> dict[str, Any]:
+    """Everything a recipe's author has to know of a stage, ready for JSON."""
+    found = registry.find_user_object(name) if ":" in name else registry.find(name)
+    if not isinstance(found, type):
+        return _function(name, found)
+    stage = _instance(found)
+    nodes = list(stage.nodes()) if stage else []
+    rules = [(node, rule) for node in nodes if isinstance(node, Filter) for rule in node.rules()]
+    extras = {extra for node in nodes for _, extra in node.requirements()} | ({found.extra} if found.extra else set())
+    return {
+        "name": name,
+        "kind": _kind(found, stage),
+        "doc": _doc(found),
+        "parameters": [_parameter(key, field) for key, field in found.model_fields.items()],
+        "reads": list(dict.fromkeys(column for node in nodes for column in node.columns_read())),
+        "writes": {column: str(kind) for node in nodes for column, kind in node.columns_written().items()},
+        "measures": {key: str(kind) for node in nodes if isinstance(node, Filter) for key, kind in node.measures().items()},
+        "rules": [
+            {"rule": rule.name, "measure": rule.measure, "op": rule.op, "limit": _plain(rule.limit)} for _, rule in rules
+        ],
+        "extra": sorted(extras),
+        "file": inspect.getfile(found),
+    }
+
+
+def as_text(found: Mapping[str, Any]) -> str:
+    """The description for a terminal."""
+    lines = [f"{found['name']} ({found['kind']})", "", found["doc"], "", "parameters"]
+    for parameter in found["parameters"]:
+        default = "required" if parameter["required"] else f"default {parameter['default']}"
+        facts = [parameter["type"], parameter["unit"], parameter["range"], default]
+        lines.append(f"  {parameter['name']}  ({', '.join(fact for fact in facts if fact)})")
+        lines.append(f"      {parameter['description']}")
+    lines += ["  none"] if not found["parameters"] else []
+    if found["rules"]:
+        sign = {"at_least": ">=", "at_most": "<="}
+        lines += ["rules (a document is kept if)"]
+        lines += [
+            f"  {rule['rule']}: {rule['measure']} {sign[rule['op']]} {rule['limit']}"
+            if rule["limit"] is not None
+            else f"  {rule['rule']}: off"
+            for rule in found["rules"]
+        ]
+    lines.append(f"reads   {', '.join(found['reads']) or 'what the function takes'}")
+    lines.append(f"writes  {', '.join(f'{key} ({kind})' for key, kind in found['writes'].items()) or 'nothing'}")
+    lines += [f"needs   pip install 'sluice[{extra}]'" for extra in found["extra"]]
+    return "\n".join([*lines, f"file    {found['file']}"])
+
+
+def _instance(kind: type[Stage]) -> Stage | None:
+    try:
+        return example(kind)
+    except ValueError:  # parameters without default and no example: only the class can be told of
+        return None
+
+
+def _kind(kind: type[Stage], stage: Stage | None) -> str:
+    nodes = [type(node) for node in stage.nodes()] if stage else [kind]
+    return "+".join(next((name for base, name in KINDS if issubclass(node, base)), "stage") for node in nodes)
+
+
+def _doc(found: Any) -> str:
+    return inspect.cleandoc(found.__doc__ or "")
+
+
+def _function(name: str, function: Any) -> dict[str, Any]:
+    arguments = list(inspect.signature(function).parameters.values())[1:]
+    table = Function(function=name).takes_table()
+    return {
+        "name": name,
+        "kind": "function on a table" if table else "function on a document",
+        "doc": _doc(function),
+        "parameters": [
+            {
+                "name": argument.name,
+                "type": "" if argument.annotation is argument.empty else _type(argument.annotation),
+                "unit": None,
+                "range": None,
+                "required": argument.default is argument.empty,
+                "default": None if argument.default is argument.empty else argument.default,
+                "description": "argument of the function",
+            }
+            for argument in arguments
+        ],
+        "reads": [],
+        "writes": {},
+        "measures": {},
+        "rules": [],
+        "extra": [],
+        "file": inspect.getfile(function),
+    }
+
+
+def _parameter(key: str, field: Any) -> dict[str, Any]:
+    told = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    low, high = told.get("low"), told.get("high")
+    for fact in field.metadata:
+        low = getattr(fact, "ge", getattr(fact, "gt", low))
+        high = getattr(fact, "le", getattr(fact, "lt", high))
+    required = field.is_required()
+    default = None if required else _plain(field.get_default(call_default_factory=True))
+    return {
+        "name": key,
+        "type": _type(field.annotation),
+        "unit": told.get("unit"),
+        "range": None if low is None and high is None else f"{'' if low is None else low} to {'any' if high is None else high}",
+        "required": required,
+        "default": None if default is PydanticUndefined else default,
+        "description": field.description or INHERITED.get(key, ""),
+    }
+
+
+def _type(annotation: Any) -> str:
+    text = annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
+    text = re.sub(r"typing\.|\b[a-z_]+(?:\.[a-z_]+)*\.(?=[A-Z])", "", text)
+    return re.sub(r"\bNoneType\b|\bNone\b", "null", text.replace("int | float | Percentile | Table", "limit"))
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json") if hasattr(value, "model_dump") else value

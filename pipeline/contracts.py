@@ -1,0 +1,427 @@
+"""What every stage must keep, as checks that run on any stage: ours in the tests, a user's by `sluice check`."""
+
+import importlib.util
+import io
+import itertools
+import pickle
+import random
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from ruamel.yaml import YAML
+
+from pipeline.function import Function, Processed
+from pipeline.specimens import HUGE, TEXTS, documents
+from schemas.columns import VERDICT
+from schemas.errors import MissingExtra
+from stages.core.docs import Docs
+from stages.core.stage import Expand, Filter, Global, Map, Stage
+
+
+class Broken(Exception):
+    """A stage does not keep a contract; the message says how."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What came of one contract: `why` is empty if it is kept."""
+
+    name: str
+    passed: bool
+    why: str = ""
+
+
+class MemorySketches:
+    """Sketches in memory, one table with `row`, `source` and `id` for each part."""
+
+    def __init__(self, parts: Sequence[pa.Table]) -> None:
+        self._parts = parts
+
+    def parts(self) -> list[int]:
+        """Part numbers, ascending."""
+        return list(range(len(self._parts)))
+
+    def read(self, part: int, columns: Sequence[str]) -> pa.Table:
+        """Columns of one part's sketch."""
+        return self._parts[part].select(list(columns))
+
+    def rows(self) -> int:
+        """Number of documents in all parts."""
+        return sum(table.num_rows for table in self._parts)
+
+
+class MemoryVerdicts:
+    """Verdicts in memory; refuses what the worker would refuse."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self._sizes = sizes
+        self.tables: dict[int, pa.Table] = {}
+
+    def write(self, part: int, verdicts: pa.Table) -> None:
+        """Keep one part's verdicts. Raises `Broken` if they are not as `VERDICT` asks."""
+        if not 0 <= part < len(self._sizes) or part in self.tables:
+            raise Broken(f"solve wrote verdicts for part {part} " + ("twice" if part in self.tables else "that does not exist"))
+        if not verdicts.schema.equals(VERDICT):
+            raise Broken(f"verdicts have the schema {_brief(verdicts.schema)}, expected VERDICT: {_brief(VERDICT)}")
+        rows = verdicts.column("row").to_pylist()
+        if rows != sorted(set(rows)) or (rows and not 0 <= rows[0] <= rows[-1] < self._sizes[part]):
+            raise Broken(
+                f"verdict rows of part {part} are {rows[:10]}, expected ascending, each once, in its {self._sizes[part]}"
+            )
+        self.tables[part] = verdicts
+
+
+@dataclass
+class Outcome:
+    """What a stage made of a batch, in a form that can be put together and compared."""
+
+    table: pa.Table
+    parents: list[int] = field(default_factory=list)
+    gone: list[tuple[int, str]] = field(default_factory=list)
+
+    def shifted(self, start: int) -> "Outcome":
+        """The same, for a batch that begins at row `start`."""
+        return Outcome(self.table, [row + start for row in self.parents], [(row + start, why) for row, why in self.gone])
+
+
+def apply(stage: Stage, table: pa.Table, opened: Callable[[Any], Any] | None = None) -> Outcome:
+    """One batch through a node. Raises `Broken` if what comes back has the wrong form."""
+    call: Any = opened or stage.open()  # type: ignore[attr-defined]
+    result = call(Docs(table) if isinstance(stage, Filter | Global) else table)
+    if isinstance(stage, Filter):
+        return Outcome(_measures(stage, result, table.num_rows))
+    if isinstance(result, Processed):
+        gone = [(row, drop.reason) for row, drop in result.dropped] + [(row, str(error)) for row, error, _ in result.failed]
+        return Outcome(result.table, list(result.parents), gone)
+    if isinstance(stage, Expand):
+        children, parents = result
+        rows = [int(row) for row in parents]
+        if len(rows) != children.num_rows or rows != sorted(rows) or set(rows) != set(range(table.num_rows)):
+            raise Broken("parents of an Expand must name every document, ascending, one for each child")
+        return Outcome(children, rows)
+    if not isinstance(result, pa.Table):
+        raise Broken(f"it gave {type(result).__name__}, expected a pyarrow Table")
+    if result.num_rows != table.num_rows:
+        raise Broken(f"it got {table.num_rows} documents and gave {result.num_rows}")
+    if isinstance(stage, Global) and not result.schema.equals(stage.sketch_schema()):
+        raise Broken(f"the sketch has {_brief(result.schema)}, expected {_brief(stage.sketch_schema())}")
+    return Outcome(result)
+
+
+def _measures(stage: Filter, measures: Any, rows: int) -> pa.Table:
+    declared = stage.measures()
+    if set(measures) != set(declared):
+        raise Broken(f"measure gave {sorted(measures)}, expected {sorted(declared)} as in measures()")
+    for name, kind in declared.items():
+        values = measures[name]
+        if not isinstance(values, np.ndarray) or values.ndim != 1 or len(values) != rows:
+            raise Broken(f"measure {name!r}: expected a NumPy array of {rows} numbers, one for each document")
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            raise Broken(f"measure {name!r} is declared as {kind}, expected an integer or a float")
+        if pa.from_numpy_dtype(values.dtype) != kind:
+            raise Broken(f"measure {name!r} is {values.dtype}, expected {kind} as in measures()")
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            at = int(np.flatnonzero(np.isnan(values))[0])
+            raise Broken(f"measure {name!r} is nan for document {at} of a batch; a measure is always a number")
+    return pa.table({name: measures[name] for name in declared}) if declared else pa.table({"none": [None] * rows})
+
+
+def _brief(schema: pa.Schema) -> str:
+    return ", ".join(f"{column.name}: {column.type}{'' if column.nullable else ' not null'}" for column in schema)
+
+
+def _columns(stage: Stage) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(column for node in stage.nodes() for column in _read(node)))
+
+
+def _read(node: Stage) -> tuple[str, ...]:
+    return node.columns_read() if not isinstance(node, Function) else ("text",)
+
+
+def _nodes(stage: Stage, texts: tuple[str | None, ...] = TEXTS) -> Iterator[tuple[Stage, pa.Table]]:
+    """Each node with the documents that reach it; for a set of several nodes, as the nodes before it leave them."""
+    nodes = stage.nodes()
+    own = {column for node in nodes for column in node.columns_written()}
+    table = documents(texts, tuple(column for column in _columns(stage) if column not in own))
+    for number, node in enumerate(nodes):
+        yield node, table
+        if number + 1 < len(nodes) and isinstance(node, Map | Expand):
+            table = apply(node, table).table
+
+
+def _same(first: Outcome, second: Outcome, what: str) -> None:
+    if first.parents != second.parents or first.gone != second.gone:
+        raise Broken(f"{what}: other documents come out or are dropped")
+    if not first.table.schema.equals(second.table.schema):
+        raise Broken(f"{what}: columns are {_brief(second.table.schema)} instead of {_brief(first.table.schema)}")
+    for name in first.table.column_names:
+        # through Python, as -0.0 and 0.0 or other encodings of a dictionary are the same answer
+        left, right = first.table.column(name).to_pylist(), second.table.column(name).to_pylist()
+        if left != right:
+            row = next((at for at, pair in enumerate(zip(left, right, strict=False)) if pair[0] != pair[1]), len(left))
+            shown = f"{str(left[row])[:60]!r} and {str(right[row])[:60]!r}" if row < min(len(left), len(right)) else "lengths"
+            raise Broken(f"{what}: column {name!r} differs at row {row}: {shown}")
+
+
+def _joined(pieces: Sequence[Outcome]) -> Outcome:
+    starts = [piece for piece in pieces if piece.table.num_rows or piece.gone] or list(pieces[:1])
+    return Outcome(
+        pa.concat_tables([piece.table for piece in starts]),
+        [row for piece in pieces for row in piece.parents],
+        [gone for piece in pieces for gone in piece.gone],
+    )
+
+
+def _cuts(rows: int) -> Iterator[tuple[str, list[int]]]:
+    yield "documents one by one", list(range(rows + 1))
+    chance = random.Random(7)
+    for _ in range(3):
+        yield "the same documents in other batches", [0, *sorted(chance.sample(range(1, rows), 5)), rows]
+
+
+def check_documented(stage: Stage) -> None:
+    """The class has a docstring and each parameter a description."""
+    kind = type(stage)
+    if not (kind.__dict__.get("__doc__") or "").strip():
+        raise Broken(f"class {kind.__name__} has no docstring; its first line is what `sluice list` shows")
+    for key, info in kind.model_fields.items():
+        if not info.description and key != "gate":
+            raise Broken(f"the parameter {key!r} has no description: write Field(..., description=...)")
+
+
+def check_yaml(stage: Stage) -> None:
+    """Parameters written to a recipe and read again give the same stage."""
+    text = io.StringIO()
+    YAML(typ="safe").dump(stage.model_dump(mode="json"), text)
+    again = type(stage).model_validate(YAML(typ="safe").load(io.StringIO(text.getvalue())))
+    if again != stage:
+        raise Broken(f"{stage!r} comes back from YAML as {again!r}")
+
+
+def check_reads(stage: Stage) -> None:
+    """The stage needs only the columns that `columns_read` names."""
+    for node, table in _nodes(stage):
+        if isinstance(node, Function):
+            continue
+        if missing := set(node.columns_read()) - set(table.column_names):
+            raise Broken(f"columns_read names {min(missing)!r}, which no earlier node wrote")
+        whole = apply(node, table)
+        try:
+            narrow = apply(node, table.select(list(node.columns_read())))
+        except KeyError as error:
+            raise Broken(f"it reads a column that columns_read does not name: {error.args[0]}") from error
+        shared = [name for name in narrow.table.column_names if name in whole.table.column_names]
+        _same(
+            Outcome(whole.table.select(shared), whole.parents),
+            Outcome(narrow.table.select(shared), narrow.parents),
+            "with only the columns of columns_read",
+        )
+
+
+def check_writes(stage: Stage) -> None:
+    """Columns of `columns_written` appear with their types; every other column is left as it was."""
+    for node, table in _nodes(stage):
+        if isinstance(node, Filter | Global):
+            if node.columns_written():
+                raise Broken("a Filter or Global adds no columns; columns_written must be empty")
+            continue
+        outcome = apply(node, table)
+        result, written = outcome.table, node.columns_written()
+        expected = {**{name: table.schema.field(name).type for name in table.column_names}, **written}
+        found = {column.name: column.type for column in result.schema}
+        if found != expected:
+            name = min(name for name in {*found, *expected} if found.get(name) != expected.get(name))
+            was, wanted = found.get(name, "missing"), expected.get(name, "not there: columns_written does not name it")
+            raise Broken(f"column {name!r} is {was}, expected {wanted}")
+        rows = outcome.parents if isinstance(node, Expand | Function) else list(range(table.num_rows))
+        source = table.take(pa.array(rows, pa.int64()))
+        fixed = [name for name in table.column_names if name not in written and name != "text"]
+        if isinstance(node, Expand):
+            fixed.remove("id")
+        fixed += ["text"] if isinstance(node, Map) and "text" not in written else []
+        if not isinstance(node, Function):
+            _same(Outcome(source.select(fixed)), Outcome(result.select(fixed)), "a column that columns_written does not name")
+
+
+def check_batches(stage: Stage) -> None:
+    """The answer does not depend on how documents are cut into batches."""
+    for node, table in _nodes(stage):
+        opened = node.open()  # type: ignore[attr-defined]
+        whole = apply(node, table, opened)
+        for what, cuts in _cuts(table.num_rows):
+            pieces = [
+                apply(node, table.slice(start, end - start), opened).shifted(start) for start, end in itertools.pairwise(cuts)
+            ]
+            _same(whole, _joined(pieces), what)
+
+
+def check_threads(stage: Stage) -> None:
+    """Several threads may call the opened stage at once."""
+    for node, table in _nodes(stage):
+        opened = node.open()  # type: ignore[attr-defined]
+        whole = apply(node, table, opened)
+        with ThreadPoolExecutor(4) as pool:
+            for outcome in pool.map(lambda _, n=node, t=table, o=opened: apply(n, t, o), range(8)):
+                _same(whole, outcome, "called by several threads")
+
+
+def check_empty(stage: Stage) -> None:
+    """A batch without documents gives an empty answer of the same form."""
+    for node, table in _nodes(stage):
+        empty, whole = apply(node, table.slice(0, 0)), apply(node, table)
+        if empty.table.num_rows:
+            raise Broken(f"a batch without documents gave {empty.table.num_rows} rows")
+        if not empty.table.schema.equals(whole.table.schema):
+            raise Broken(f"for an empty batch columns are {_brief(empty.table.schema)}, else {_brief(whole.table.schema)}")
+
+
+def check_nulls(stage: Stage) -> None:
+    """A text that is null counts as an empty one."""
+    nulls: tuple[str | None, ...] = (None, "text", None, "")
+    if any(isinstance(node, Function) for node in stage.nodes()):
+        return  # a function never sees a null text: readers give none
+    for (node, table), (_, filled) in zip(_nodes(stage, nulls), _nodes(stage, ("", "text", "", "")), strict=True):
+        outcome = apply(node, table)
+        if isinstance(node, Filter | Global):
+            _same(apply(node, filled), outcome, "a null text beside an empty one")
+
+
+def check_huge(stage: Stage) -> None:
+    """Texts of 1 MB pass."""
+    for node, table in _nodes(stage, ("short", *HUGE)):
+        apply(node, table)
+
+
+def check_pickling(stage: Stage) -> None:
+    """A copy sent to another process is equal and gives the same answer."""
+    try:
+        copy = pickle.loads(pickle.dumps(stage))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise Broken(f"it cannot be pickled: {error}") from error
+    if copy != stage:
+        raise Broken("its pickled copy is not equal to it")
+    for (node, table), (other, _) in zip(_nodes(stage), _nodes(copy), strict=True):
+        _same(apply(node, table), apply(other, table), "the pickled copy")
+
+
+def check_input(stage: Stage) -> None:
+    """The batch it is given is left as it was, bit for bit."""
+    for node, table in _nodes(stage):
+        before = _bits(table)
+        apply(node, table)
+        if _bits(table) != before:
+            raise Broken("it changed the batch it was given; other stages read the same memory")
+
+
+def _bits(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def check_rules(stage: Stage) -> None:
+    """Rules judge declared measures and bear the names of parameters."""
+    for node in stage.nodes():
+        if not isinstance(node, Filter):
+            continue
+        names = [rule.name for rule in node.rules()]
+        for rule in node.rules():
+            if rule.measure not in node.measures():
+                raise Broken(f"rule {rule.name!r} judges {rule.measure!r}, which measures() does not have")
+            if rule.name not in type(node).model_fields or names.count(rule.name) > 1:
+                raise Broken(f"rule {rule.name!r} must bear the name of one parameter, and only one rule that name")
+
+
+def check_solve(stage: Stage) -> None:
+    """Verdicts do not depend on parts, and a named survivor survives."""
+    for node, table in _nodes(stage):
+        if not isinstance(node, Global):
+            continue
+        everything = list(range(table.num_rows))
+        first = _solve(node, table, [everything])
+        chance = random.Random(11)
+        cuts = [0, *sorted(chance.sample(everything[1:], 4)), len(everything)]
+        ways = {
+            "one document in each part": [[row] for row in everything],
+            "other parts, one of them empty": [[], *(everything[a:b] for a, b in itertools.pairwise(cuts))],
+            "documents dealt to three parts in turn": [everything[start::3] for start in range(3)],
+        }
+        for what, parts in ways.items():
+            if (other := _solve(node, table, parts)) != first:
+                key = min(key for key in {*first, *other} if first.get(key) != other.get(key))
+                raise Broken(f"{what}: the verdict on {key} is {other.get(key)} instead of {first.get(key)}")
+        for key, verdict in first.items():
+            survivor = (verdict[5], verdict[6])
+            if survivor[1] is not None and survivor in first:
+                raise Broken(f"{key} is dropped for {survivor}, which is dropped itself")
+        _solve(node, table, [])
+
+
+def _solve(node: Global, table: pa.Table, parts: list[list[int]]) -> dict[tuple[str, str], tuple[Any, ...]]:
+    """Verdict by (source, id)."""
+    pieces = []
+    for rows in parts:
+        piece = table.take(pa.array(rows, pa.int64()))
+        sketch = apply(node, piece).table
+        for name in ("source", "id"):
+            sketch = sketch.append_column(name, piece.column(name))
+        pieces.append(sketch.append_column("row", pa.array(range(len(rows)), pa.int32())))
+    verdicts = MemoryVerdicts([len(rows) for rows in parts])
+    facts = node.solve(MemorySketches(pieces), verdicts)
+    if not isinstance(facts, dict):
+        raise Broken(f"solve returned {type(facts).__name__}, expected a dict of facts")
+    found = {}
+    for part, answer in verdicts.tables.items():
+        for row in answer.to_pylist():
+            at = parts[part][row["row"]]
+            found[table["source"][at].as_py(), table["id"][at].as_py()] = tuple(row[name] for name in VERDICT.names[1:])
+    return found
+
+
+CHECKS: dict[str, Callable[[Stage], None]] = {
+    "documented": check_documented,
+    "parameters survive YAML": check_yaml,
+    "reads what it declares": check_reads,
+    "writes what it declares": check_writes,
+    "same answer for any batches": check_batches,
+    "same answer from several threads": check_threads,
+    "empty batch": check_empty,
+    "null text": check_nulls,
+    "huge text": check_huge,
+    "survives pickling": check_pickling,
+    "leaves its input alone": check_input,
+    "rules fit measures and parameters": check_rules,
+    "verdicts do not depend on parts": check_solve,
+}
+
+
+def check(stage: Stage) -> list[Check]:
+    """Every contract that applies to the stage. Raises `MissingExtra` if it cannot run here."""
+    for node in stage.nodes():
+        extras = [(module, extra) for module, extra in node.requirements() if importlib.util.find_spec(module) is None]
+        if extras:
+            raise MissingExtra(f"{stage.name()} needs {extras[0][0]!r}: pip install 'sluice[{extras[0][1]}]'")
+    return [_run(name, test, stage) for name, test in CHECKS.items() if _applies(name, stage)]
+
+
+def _applies(name: str, stage: Stage) -> bool:
+    kinds = {"rules fit measures and parameters": Filter, "verdicts do not depend on parts": Global}
+    kind = kinds.get(name, Stage)
+    return any(isinstance(node, kind) for node in stage.nodes())
+
+
+def _run(name: str, test: Callable[[Stage], None], stage: Stage) -> Check:
+    try:
+        test(stage)
+    except Broken as error:
+        return Check(name, False, str(error))
+    except Exception as error:  # whatever a user's stage raises is a finding, not an end of the checks
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return Check(name, False, f"it raised {type(error).__name__}: {error} ({place.filename}:{place.lineno})")
+    return Check(name, True)

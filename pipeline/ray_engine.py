@@ -1,0 +1,164 @@
+"""Ray Data as the engine: a dataset of units, one task for each, so that documents never travel between processes."""
+
+import _thread
+import logging
+import os
+import pickle
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from pipeline.attempts import MARKS_BEFORE_ISOLATION
+from pipeline.engines import cores
+from schemas.errors import SluiceError, StageError, Stalled
+
+STALL_SECONDS = 45
+"""No task has begun after so long: nothing ever will, and the run ends instead of hanging."""
+
+
+class RayEngine:
+    """Tasks of one CPU each on a Ray cluster: the one at `address` or of the environment, else one made on this machine."""
+
+    name = "ray"
+    marks = MARKS_BEFORE_ISOLATION
+
+    def __init__(self, workers: int | None, address: str | None, waiting: Callable[[str], None]) -> None:
+        self._address = address or os.environ.get("RAY_ADDRESS") or None
+        self._asked = workers
+        self._waiting = waiting
+        self._ours = False
+        self.workers = workers or cores()
+
+    def __enter__(self) -> Self:
+        # Ray must see these before it is imported: no bars of its own, no hook that builds environments, no usage statistics.
+        os.environ.setdefault("RAY_DATA_DISABLE_PROGRESS_BARS", "1")
+        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_DEDUP_LOGS", "1")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        import ray
+
+        if not ray.is_initialized():
+            if self._address:
+                ray.init(address=self._address, log_to_driver=True, logging_level=logging.ERROR)
+            else:
+                ray.init(num_cpus=self.workers, include_dashboard=False, log_to_driver=True, logging_level=logging.ERROR)
+            self._ours = True
+        free = int(
+            ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
+        )
+        if free < 1:
+            raise Stalled("the Ray cluster has no CPU: every task needs one")
+        self.workers = min(self._asked or free, free)
+        self._quiet(ray)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
+        import ray
+
+        if self._ours:
+            ray.shutdown()
+
+    def map(
+        self, function: Callable[[Any], Any], items: Sequence[Any], label: str, begun: Callable[[], bool] = lambda: True
+    ) -> Iterator[Any]:
+        """Results in the order in which they are finished."""
+        import ray
+
+        if not items:
+            return
+        call = _Call(function)
+        rows = [{"item": pickle.dumps(item)} for item in items]
+        dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
+            call, num_cpus=1, compute=ray.data.TaskPoolStrategy(size=min(self.workers, len(rows)))
+        )
+        watchdog = _Watchdog(label, self._waiting, begun)
+        try:
+            for row in watchdog.guard(iter(dataset.iter_rows())):
+                answer = pickle.loads(row["answer"])
+                if isinstance(answer, BaseException):
+                    raise answer
+                yield answer
+        except KeyboardInterrupt as error:
+            if watchdog.stalled:
+                raise Stalled(watchdog.stalled) from error
+            raise
+        except ray.exceptions.RayError as error:
+            raise StageError(f"{label}: Ray could not run a task: {error}") from error
+        finally:
+            watchdog.close()
+
+    def call(self, function: Callable[[], Any], label: str) -> Any:
+        """One result, from a task: what it holds in memory does not stay in the driver."""
+        (answer,) = list(self.map(lambda _: function(), [None], label))
+        return answer
+
+    def _quiet(self, ray: Any) -> None:
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        # With the reservation on, two CPUs run one task at a time: see docs/design.md.
+        context.op_resource_reservation_enabled = False
+        context.execution_options.preserve_order = False
+        context.max_errored_blocks = 0
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+class _Call:
+    """Runs a function in a task and carries its error home whole: Ray's own wrapping loses the class."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        try:
+            answer: Any = self._function(pickle.loads(row["item"]))
+        except SluiceError as error:
+            answer = error
+        except Exception as error:
+            answer = StageError(f"{type(error).__name__}: {error}")
+            answer.__cause__ = error
+        return {"answer": pickle.dumps(answer)}
+
+
+class _Watchdog:
+    """Says what is waited for when nothing comes back, and ends a run whose tasks never start."""
+
+    def __init__(self, label: str, waiting: Callable[[str], None], begun: Callable[[], bool]) -> None:
+        self.stalled: str | None = None
+        self._label = label
+        self._waiting = waiting
+        self._begun = begun
+        self._last = time.monotonic()
+        self._closed = threading.Event()
+        threading.Thread(target=self._run, name="sluice-watchdog", daemon=True).start()
+
+    def guard(self, rows: Iterator[Any]) -> Iterator[Any]:
+        """The rows, with the time of each noted."""
+        for row in rows:
+            self._last = time.monotonic()
+            yield row
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._closed.set()
+
+    def _run(self) -> None:
+        import ray
+
+        told = time.monotonic()
+        while not self._closed.wait(1):
+            now = time.monotonic()
+            if now - max(self._last, told) < STALL_SECONDS:
+                continue
+            told = now
+            total, free = ray.cluster_resources(), ray.available_resources()  # type: ignore[no-untyped-call]
+            cpus = f"{free.get('CPU', 0):g} of {total.get('CPU', 0):g} CPUs are free"
+            text = f"no progress for {now - self._last:.0f} s: {self._label} waits for CPU; {cpus}"
+            if not self._begun() and free.get("CPU", 0) < 1:
+                self.stalled = f"{text}, and each task needs one: no task has begun. Something else holds the cluster's CPUs."
+                _thread.interrupt_main()
+                return
+            self._waiting(text)

@@ -1,0 +1,351 @@
+"""The steps of a segment on one batch: what stays, what is dropped by which rules, what failed."""
+
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.batches import byte_lengths
+from pipeline.function import Function, Processed
+from pipeline.judge import Broken, judge
+from pipeline.segment import Node
+from pipeline.tally import Tally, add
+from schemas.errors import StageError
+from schemas.rule import Rule
+from stages.core.docs import Docs
+from stages.core.stage import Expand, Filter, Global, Map, Measures
+
+
+@dataclass
+class Dropped:
+    """Documents one step or group dropped, as a table of their columns, with the rules they broke."""
+
+    table: pa.Table
+    rows: np.ndarray
+    """row of each in the part's input"""
+    broken: list[Broken]
+    """rows of these are positions in `table`"""
+
+
+@dataclass
+class Failed:
+    """Documents on which a step raised."""
+
+    label: str
+    table: pa.Table
+    rows: np.ndarray
+    errors: list[tuple[str, str, str]]
+    """class, message, trace"""
+
+
+@dataclass
+class Measured:
+    """What a group of filters measured on the documents that entered it."""
+
+    table: pa.Table
+    rows: np.ndarray
+    values: dict[str, np.ndarray]
+    """`step.measure` -> numbers"""
+    judged: list[tuple[Node, Measures]]
+    broken: list[Broken]
+
+
+@dataclass
+class Outcome:
+    """What became of a batch."""
+
+    table: pa.Table
+    rows: np.ndarray
+    dropped: list[Dropped]
+    failed: list[Failed]
+    measured: list[Measured]
+    sketches: list[pa.Table]
+
+
+class Steps:
+    """The opened stages of a segment. Made once in a worker; called on batches by several threads."""
+
+    def __init__(self, nodes: Sequence[Node], globals_: Sequence[Node]) -> None:
+        self.groups = group_nodes(nodes)
+        self.globals = list(globals_)
+        self._open: dict[int, Callable[..., Any]] = {id(node): open_stage(node) for node in (*nodes, *globals_)}
+
+    def run(self, table: pa.Table, rows: np.ndarray, tally: Tally, stop_on_error: bool) -> Outcome:
+        """All steps on one batch. `rows` numbers the documents in the part's input; children share their parent's number."""
+        outcome = Outcome(table, rows, [], [], [], [])
+        for group in self.groups:
+            if isinstance(group[0].stage, Filter):
+                self._judge(group, outcome, tally, stop_on_error)
+            else:
+                self._rewrite(group[0], outcome, tally, stop_on_error)
+        self._sketch(outcome, tally, stop_on_error)
+        return outcome
+
+    def _sketch(self, outcome: Outcome, tally: Tally, stop_on_error: bool) -> None:
+        docs = Docs(outcome.table)
+        for node in self.globals:
+            started = time.perf_counter()
+            try:
+                outcome.sketches.append(self._sketch_one(node, docs))
+            except Exception as error:
+                self._set_aside(node, self.globals, outcome, tally, stop_on_error, error, partial(self._sketch_table, node))
+                outcome.sketches.clear()
+                return self._sketch(outcome, tally, stop_on_error)
+            tally.step(node.key)["seconds"] += time.perf_counter() - started
+        return None
+
+    def _sketch_one(self, node: Node, docs: Docs) -> pa.Table:
+        stage = node.stage
+        assert isinstance(stage, Global)
+        sketch = self._open[id(node)](docs)
+        if sketch.num_rows != len(docs) or not sketch.schema.equals(stage.sketch_schema()):
+            raise StageError(
+                f"{node.label}: its sketch has {sketch.num_rows} rows for {len(docs)} documents, or another schema"
+            )
+        return sketch
+
+    def _sketch_table(self, node: Node, table: pa.Table) -> None:
+        self._sketch_one(node, Docs(table))
+
+    def _measure_table(self, node: Node, table: pa.Table) -> None:
+        self._open[id(node)](Docs(table))
+
+    def _judge(self, group: Sequence[Node], outcome: Outcome, tally: Tally, stop_on_error: bool) -> None:
+        table = outcome.table
+        docs = Docs(table)
+        judged: list[tuple[Node, Measures]] = []
+        broken: list[Broken] = []
+        for node in group:
+            stage = node.stage
+            assert isinstance(stage, Filter)
+            started = time.perf_counter()
+            try:
+                measures = self._open[id(node)](docs)
+            except Exception as error:
+                self._set_aside(node, group, outcome, tally, stop_on_error, error, partial(self._measure_table, node))
+                return self._judge(group, outcome, tally, stop_on_error)
+            judged.append((node, measures))
+            broken.extend(judge(node.label, stage.rules(), measures, table))
+            tally.step(node.key)["seconds"] += time.perf_counter() - started
+        sizes = byte_lengths(table.column("text"))
+        first = first_broken(broken, table.num_rows)
+        self._count_group(group, broken, first, sizes, tally)
+        values = {f"{node.label}.{name}": np.asarray(column) for node, measures in judged for name, column in measures.items()}
+        outcome.measured.append(Measured(table, outcome.rows, values, judged, broken))
+        dropped = first >= 0
+        if dropped.any():
+            at = np.cumsum(dropped) - 1
+            moved = [Broken(b.step, b.rule, at[b.rows], b.values, b.limits) for b in broken]
+            outcome.dropped.append(Dropped(table.filter(pa.array(dropped)), outcome.rows[dropped], moved))
+            outcome.table = table.filter(pa.array(~dropped))
+            outcome.rows = outcome.rows[~dropped]
+        return None
+
+    def _count_group(
+        self, group: Sequence[Node], broken: Sequence[Broken], first: np.ndarray, sizes: np.ndarray, tally: Tally
+    ) -> None:
+        """A document that a group drops counts as dropped by the step of its first reason; later steps do not count it in."""
+        times = np.zeros(len(first), np.int32)
+        for item in broken:
+            times[item.rows] += 1
+        alive = np.ones(len(first), bool)
+        for node in group:
+            counts = tally.step(node.key)
+            counts["measured"] += len(first)
+            add(counts["in"], alive.sum(), sizes[alive].sum())
+            for number, item in enumerate(broken):
+                if item.step != node.label:
+                    continue
+                rule = tally.rule(node.key, item.rule.name)
+                firsts = item.rows[first[item.rows] == number]
+                rule["broken"] += len(item.rows)
+                rule["first"] += len(firsts)
+                rule["only"] += int((times[item.rows] == 1).sum())
+                add(counts["dropped"], len(firsts), sizes[firsts].sum())
+                alive[firsts] = False
+            add(counts["out"], alive.sum(), sizes[alive].sum())
+
+    def _rewrite(self, node: Node, outcome: Outcome, tally: Tally, stop_on_error: bool) -> None:
+        table, started = outcome.table, time.perf_counter()
+        try:
+            result = self._open[id(node)](table)
+        except Exception as error:
+            self._set_aside(node, [node], outcome, tally, stop_on_error, error, self._open[id(node)])
+            return self._rewrite(node, outcome, tally, stop_on_error)
+        counts = tally.step(node.key)
+        sizes = byte_lengths(table.column("text"))
+        add(counts["in"], table.num_rows, sizes.sum())
+        parents = np.arange(table.num_rows)
+        if isinstance(result, Processed):
+            parents = np.asarray(result.parents, np.int64)
+            self._take_processed(node, result, outcome, sizes, tally, stop_on_error)
+            counts["added"] += len(parents) - len(np.unique(parents))
+            result = result.table
+        elif isinstance(node.stage, Expand):
+            result, parents = result
+            check_parents(node.label, parents, table.num_rows)
+            counts["added"] += len(parents) - table.num_rows
+        elif result.num_rows != table.num_rows:
+            raise StageError(f"{node.label}: a Map got {table.num_rows} documents and gave {result.num_rows}")
+        outcome.table = self._conform(node, table, result)
+        outcome.rows = outcome.rows[parents]
+        counts["edited"] += self._edited(table, outcome.table, parents)
+        add(counts["out"], outcome.table.num_rows, byte_lengths(outcome.table.column("text")).sum())
+        counts["seconds"] += time.perf_counter() - started
+        return None
+
+    def _take_processed(
+        self, node: Node, result: Processed, outcome: Outcome, sizes: np.ndarray, tally: Tally, stop_on_error: bool
+    ) -> None:
+        table, counts = outcome.table, tally.step(node.key)
+        if result.failed and stop_on_error:
+            row, error, trace = result.failed[0]
+            raise document_error(node.label, table, row, error, trace) from error
+        if result.failed:
+            at = np.array([row for row, _, _ in result.failed])
+            errors = [(type(error).__name__, str(error), trace) for _, error, trace in result.failed]
+            outcome.failed.append(Failed(node.label, table.take(at), outcome.rows[at], errors))
+            add(counts["quarantined"], len(at), sizes[at].sum())
+        if result.dropped:
+            at = np.array([row for row, _ in result.dropped])
+            outcome.dropped.append(Dropped(table.take(at), outcome.rows[at], reasons_of(node.label, result.dropped)))
+            add(counts["dropped"], len(at), sizes[at].sum())
+            for _, reason in result.dropped:
+                rule = tally.rule(node.key, reason.reason)
+                for key in rule:
+                    rule[key] += 1
+
+    def _conform(self, node: Node, before: pa.Table, after: pa.Table) -> pa.Table:
+        """The table with exactly the declared columns, in order: those before, then those the stage adds."""
+        written = node.stage.columns_written()
+        fields = {field.name: field for field in before.schema}
+        for name, kind in written.items():
+            fields[name] = pa.field(name, kind, fields[name].nullable if name in fields else True)
+        if unknown := [name for name in after.column_names if name not in fields]:
+            raise StageError(f"{node.label} writes the column {unknown[0]!r} that it does not declare in columns_written()")
+        if missing := [name for name in fields if name not in after.column_names]:
+            raise StageError(f"{node.label} does not give the column {missing[0]!r}")
+        columns = []
+        for field in fields.values():
+            column = after.column(field.name)
+            columns.append(column if column.type.equals(field.type) else column.cast(field.type))
+        return pa.Table.from_arrays(columns, schema=pa.schema(list(fields.values())))
+
+    def _edited(self, before: pa.Table, after: pa.Table, parents: np.ndarray) -> int:
+        old, new = before.column("text"), after.column("text")
+        if old is new or not len(parents):
+            return 0
+        if len(parents) != before.num_rows or (parents != np.arange(before.num_rows)).any():
+            old = old.take(pa.array(parents))
+        return int(pc.sum(pc.not_equal(old, new)).as_py() or 0)
+
+    def _set_aside(
+        self,
+        node: Node,
+        group: Sequence[Node],
+        outcome: Outcome,
+        tally: Tally,
+        stop_on_error: bool,
+        error: Exception,
+        call: Callable[[pa.Table], Any],
+    ) -> None:
+        """Find the documents on which `call` raises by halving, and take them out of the batch."""
+        table = outcome.table
+        found = find_failures(call, table)
+        if not found:
+            raise StageError(
+                f"{node.label} raised {type(error).__name__}: {error}; each document alone does not: not repeatable"
+            ) from error
+        if stop_on_error:
+            row = min(found)
+            raise document_error(node.label, table, row, *found[row]) from found[row][0]
+        at = np.array(sorted(found))
+        errors = [(type(found[row][0]).__name__, str(found[row][0]), found[row][1]) for row in sorted(found)]
+        outcome.failed.append(Failed(node.label, table.take(at), outcome.rows[at], errors))
+        size = int(byte_lengths(table.column("text"))[at].sum())
+        for earlier in group[: [item is node for item in group].index(True)]:
+            add(tally.step(earlier.key)["in"], len(at), size)
+            add(tally.step(earlier.key)["out"], len(at), size)
+        counts = tally.step(node.key)
+        add(counts["in"], len(at), size)
+        add(counts["quarantined"], len(at), size)
+        keep = np.ones(table.num_rows, bool)
+        keep[at] = False
+        outcome.table, outcome.rows = table.filter(pa.array(keep)), outcome.rows[keep]
+
+
+def open_stage(node: Node) -> Callable[..., Any]:
+    """Load what a stage needs. An error here is no document's fault and ends the run."""
+    stage = node.stage
+    assert isinstance(stage, Map | Expand | Filter | Global | Function)
+    try:
+        return stage.open()
+    except Exception as error:
+        raise StageError(f"{node.label}: could not be opened: {type(error).__name__}: {error}") from error
+
+
+def group_nodes(nodes: Sequence[Node]) -> list[list[Node]]:
+    """Filters that stand next to each other are one group, up to and with the first gate; every other node is alone."""
+    groups: list[list[Node]] = []
+    for node in nodes:
+        last = groups[-1][-1].stage if groups else None
+        joins = isinstance(node.stage, Filter) and isinstance(last, Filter) and not last.gate
+        groups[-1].append(node) if joins else groups.append([node])
+    return groups
+
+
+def first_broken(broken: Sequence[Broken], count: int) -> np.ndarray:
+    """For each document the number of the first rule it breaks, or -1."""
+    first = np.full(count, -1, np.int32)
+    for number in reversed(range(len(broken))):
+        first[broken[number].rows] = number
+    return first
+
+
+def reasons_of(label: str, dropped: Sequence[tuple[int, Any]]) -> list[Broken]:
+    """A function's reasons as broken rules."""
+    broken = []
+    for at, (_, drop) in enumerate(dropped):
+        value = np.array([np.nan if drop.value is None else drop.value])
+        limit = np.array([np.nan if drop.limit is None else drop.limit])
+        broken.append(Broken(label, Rule(drop.reason, "", "at_most", None), np.array([at]), value, limit))
+    return broken
+
+
+def find_failures(call: Callable[[pa.Table], Any], table: pa.Table) -> dict[int, tuple[Exception, str]]:
+    """Rows on which `call` raises when it gets them alone, with error and trace; found by halving."""
+    found: dict[int, tuple[Exception, str]] = {}
+    pending = [(0, table.num_rows)]
+    while pending:
+        start, stop = pending.pop()
+        try:
+            call(table.slice(start, stop - start))
+        except Exception as error:
+            if stop - start == 1:
+                found[start] = (error, traceback.format_exc(limit=-8))
+            elif stop - start > 1:
+                middle = (start + stop) // 2
+                pending += [(middle, stop), (start, middle)]
+    return found
+
+
+def check_parents(label: str, parents: np.ndarray, count: int) -> None:
+    """Every document has a child, and children stand in the order of their parents."""
+    if len(np.unique(parents)) != count or (np.diff(parents) < 0).any():
+        raise StageError(f"{label}: an Expand must give every document at least one child, in order")
+
+
+def document_error(label: str, table: pa.Table, row: int, error: BaseException, trace: str) -> StageError:
+    """The error that ends a run under `on_error: stop`: which document, how it begins, and how to see it again."""
+    document = table.slice(row, 1).select(["source", "id", "text"]).to_pylist()[0]
+    begin = (document["text"] or "")[:200]
+    return StageError(
+        f"{label} raised {type(error).__name__}: {error}\n  document {document['id']!r} of source {document['source']!r},"
+        f" which begins: {begin!r}\n  see it again with: sluice run RECIPE --engine local --id {document['id']}\n{trace}"
+    )

@@ -1,0 +1,110 @@
+"""Sketches as `solve` reads them, and verdicts as it writes them: files by part, so that nobody holds them all."""
+
+import os
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.segment import Segment, committed_parts
+from schemas.columns import VERDICT
+from schemas.errors import StageError
+from stages.core.stage import Global
+
+
+def read_verdicts(folder: Path, part: int) -> pa.Table:
+    """The verdicts of one Global on one part, sorted by row; most parts of most corpora have some."""
+    path = folder / f"{part:012d}.parquet"
+    return pq.read_table(path, use_threads=False) if path.is_file() else VERDICT.empty_table()
+
+
+class PartSketches:
+    """`Sketches` over the files of a segment; what earlier Globals of the segment drop is left out."""
+
+    def __init__(self, segment: Segment, index: int) -> None:
+        self._segment = segment
+        self._index = index
+        self._parts = committed_parts(segment.folder)
+
+    def parts(self) -> list[int]:
+        """Part numbers, ascending."""
+        return self._parts
+
+    def read(self, part: int, columns: Sequence[str]) -> pa.Table:
+        """Columns of one part's sketch, live documents only."""
+        path = self._segment.folder_of_part(part) / f"sketch-{self._index}.parquet"
+        earlier = [read_verdicts(self._segment.solve_folder(index), part) for index in range(self._index)]
+        names = list(columns)
+        if not any(table.num_rows for table in earlier):
+            return pq.read_table(path, columns=names, use_threads=False)
+        read = names if "row" in names else [*names, "row"]
+        table = pq.read_table(path, columns=read, use_threads=False)
+        dropped = np.concatenate([verdicts.column("row").to_numpy() for verdicts in earlier])
+        return table.filter(pa.array(~np.isin(table.column("row").to_numpy(), dropped))).select(names)
+
+    def rows(self) -> int:
+        """Number of live documents."""
+        total = 0
+        for part in self._parts:
+            total += pq.read_metadata(self._segment.folder_of_part(part) / f"sketch-{self._index}.parquet").num_rows
+            for index in range(self._index):
+                total -= read_verdicts(self._segment.solve_folder(index), part).num_rows
+        return total
+
+
+class VerdictFiles:
+    """`Verdicts` into a folder."""
+
+    def __init__(self, folder: Path, label: str) -> None:
+        self._folder = folder
+        self._label = label
+        self.count = 0
+
+    def write(self, part: int, verdicts: pa.Table) -> None:
+        """The documents of one part to drop."""
+        table = verdicts.select(VERDICT.names).cast(VERDICT)
+        rows = table.column("row").to_numpy()
+        if (np.diff(rows) <= 0).any():
+            raise StageError(f"{self._label}: the verdicts on part {part} are not sorted by row, each once")
+        path = self._folder / f"{part:012d}.parquet"
+        if path.exists():
+            raise StageError(f"{self._label}: two sets of verdicts on part {part}")
+        if table.num_rows:
+            pq.write_table(table, path, compression="zstd")
+            self.count += table.num_rows
+
+
+def solve(segment: Segment, index: int) -> dict[str, Any]:
+    """Let one Global decide; its verdicts appear by rename. Returns its facts."""
+    node = segment.globals[index]
+    assert isinstance(node.stage, Global)
+    final = segment.solve_folder(index)
+    if (facts := solved(segment, index)) is not None:
+        return facts
+    folder = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
+    folder.mkdir(parents=True)
+    try:
+        verdicts = VerdictFiles(folder, node.label)
+        facts = node.stage.solve(PartSketches(segment, index), verdicts)
+        facts = {**facts, "dropped": verdicts.count}
+        (folder / "facts.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_SERIALIZE_NUMPY))
+        os.rename(folder, final)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return facts
+
+
+def solved(segment: Segment, index: int) -> dict[str, Any] | None:
+    """The facts of a Global that has decided, or None."""
+    path = segment.solve_folder(index) / "facts.json"
+    if not path.is_file():
+        return None
+    facts: dict[str, Any] = orjson.loads(path.read_bytes())
+    return facts

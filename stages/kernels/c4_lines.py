@@ -1,0 +1,305 @@
+"""C4's line rules: which lines of a text stay, and the text they make."""
+
+import functools
+import unicodedata
+from typing import NamedTuple
+
+import numpy as np
+
+from stages.kernels.lines import frozen, skip_spaces, space_size, trim_spaces
+from stages.kernels.text import Text
+from stages.kernels.unicode import decode, leaf
+
+NO_LIMIT = -1
+
+
+class EditedLines(NamedTuple):
+    """The edited texts, and what was seen in each document.
+
+    text            kept lines with "\\n" between; the original where `lorem_ipsum` or `curly_bracket` is set
+    lines           int32, lines of the original
+    lines_removed   int32, of these not in `text`
+    lorem_ipsum     int32, 1 if reading stopped at a line with "lorem ipsum"
+    curly_bracket   int32, 1 if reading stopped at a line with "{"
+    """
+
+    text: Text
+    lines: np.ndarray
+    lines_removed: np.ndarray
+    lorem_ipsum: np.ndarray
+    curly_bracket: np.ndarray
+
+
+class LineRules(NamedTuple):
+    """Which of C4's line rules apply; NO_LIMIT switches a number off."""
+
+    max_word_length: int
+    citations: bool
+    terminal_punctuation: bool
+    min_words_per_line: int
+    lorem_ipsum: bool
+    javascript: bool
+    curly_bracket: bool
+    policy: bool
+
+
+def edit_lines(text: Text, rules: LineRules) -> EditedLines:
+    """Apply `rules` to each line, in the order of datatrove 0.10, filters/c4_filters.py.
+
+    Lines are those of `str.splitlines`, stripped; words those of `str.split`, counted before citations are removed.
+    """
+    documents = len(text.offsets) - 1
+    offsets = np.zeros(documents + 1, np.int64)
+    # Every kept line had a line break of one byte or more, so the edited text is never longer.
+    data = np.empty(int(text.offsets[-1] - text.offsets[0]), np.uint8)
+    seen = np.zeros((4, documents), np.int32)
+    _edit_lines(frozen(text.offsets), frozen(text.data), _digits(), *map(int, rules), offsets, data, seen)
+    return EditedLines(Text(offsets, data[: offsets[-1]]), *seen)
+
+
+_LOREM, _JAVASCRIPT, _CURLY, _POLICY = 1, 2, 4, 8
+_PHRASES = (
+    ("lorem ipsum", _LOREM),
+    ("javascript", _JAVASCRIPT),
+    ("{", _CURLY),
+    ("terms of use", _POLICY),
+    ("privacy policy", _POLICY),
+    ("cookie policy", _POLICY),
+    ("uses cookies", _POLICY),
+    ("use of cookies", _POLICY),
+    ("use cookies", _POLICY),
+)
+_LETTERS = frozen(np.frombuffer("".join(phrase for phrase, _ in _PHRASES).encode(), np.uint8))
+_BOUNDS = frozen(np.cumsum([0, *(len(phrase) for phrase, _ in _PHRASES)]))
+_MEANINGS = frozen(np.array([meaning for _, meaning in _PHRASES]))
+_EDIT = frozen(np.frombuffer(b"[edit]", np.uint8))
+_NEEDED = frozen(np.frombuffer(b"[citation needed]", np.uint8))
+
+
+def _begins() -> tuple[np.ndarray, np.ndarray]:
+    # A phrase may begin where the bits of two neighbouring bytes meet: one test for each byte of a line.
+    first, second = np.zeros(256, np.uint16), np.zeros(256, np.uint16)
+    for number, (phrase, _) in enumerate(_PHRASES):
+        for letter in {phrase[0], phrase[0].upper()}:
+            first[ord(letter)] |= 1 << number
+        for letter in {phrase[1], phrase[1].upper()} if len(phrase) > 1 else map(chr, range(256)):
+            second[ord(letter)] |= 1 << number
+    return frozen(first), frozen(second)
+
+
+_FIRST, _SECOND = _begins()
+
+
+@functools.cache
+def _digits() -> np.ndarray:
+    # What "\d" matches: category Nd
+    table = np.fromiter((unicodedata.category(chr(code)) == "Nd" for code in range(0x20000)), np.uint8, 0x20000)
+    return frozen(table)
+
+
+@leaf
+def _matches(data, position, end, needle, start, stop):  # type: ignore[no-untyped-def]
+    """Whether the lower case of the text at `position` begins with `needle[start:stop]`, which is ASCII."""
+    for index in range(start, stop):
+        if position >= end:
+            return False
+        byte = data[position]
+        if 65 <= byte <= 90:
+            byte += 32
+        if byte == needle[index]:
+            position += 1
+        # The Kelvin sign, whose lower case is k: the only other character that may stand for a letter of a phrase,
+        # since the dotted capital I becomes an i and a combining dot.
+        elif (
+            needle[index] == 107
+            and byte == 0xE2
+            and position + 2 < end
+            and data[position + 1] == 0x84
+            and data[position + 2] == 0xAA
+        ):
+            position += 3
+        else:
+            return False
+    return True
+
+
+@leaf
+def _same(data, position, end, needle):  # type: ignore[no-untyped-def]
+    if position + len(needle) > end:
+        return False
+    for index in range(len(needle)):
+        if data[position + index] != needle[index]:
+            return False
+    return True
+
+
+@leaf
+def _citation_end(data, position, end, digits):  # type: ignore[no-untyped-def]
+    """The end of the citation whose "[" is at `position`, or `position` if there is none."""
+    after = position + 1
+    while after < end:
+        code, size = decode(data, after, end)
+        if code >= len(digits) or digits[code] == 0:
+            break
+        after += size
+    if after < end and data[after] == 93:
+        return after + 1
+    if _same(data, position, end, _EDIT):
+        return position + len(_EDIT)
+    if _same(data, position, end, _NEEDED):
+        return position + len(_NEEDED)
+    return position
+
+
+@leaf
+def _phrases_in(data, start, end):  # type: ignore[no-untyped-def]
+    """The sum of the meanings of the phrases in the lower case of `data[start:end]`."""
+    found = 0
+    for position in range(start, end):
+        bits = _FIRST[data[position]]
+        if bits != 0:
+            bits &= _SECOND[data[position + 1] if position + 1 < end else 0]
+            number = 0
+            while bits != 0:
+                if bits & 1 and _matches(data, position, end, _LETTERS, _BOUNDS[number], _BOUNDS[number + 1]):
+                    found |= _MEANINGS[number]
+                bits >>= 1
+                number += 1
+    return found
+
+
+@leaf
+def _line_end(data, start, end):  # type: ignore[no-untyped-def]
+    """Where the line that begins at `start` ends, and where the next begins, as `str.splitlines` has it."""
+    for position in range(start, end):
+        byte = data[position]
+        if byte >= 32 and byte != 0xC2 and byte != 0xE2:
+            continue
+        if byte == 13:
+            return position, position + 2 if position + 1 < end and data[position + 1] == 10 else position + 1
+        if 10 <= byte <= 12 or 28 <= byte <= 30:
+            return position, position + 1
+        if byte == 0xC2 and position + 1 < end and data[position + 1] == 0x85:
+            return position, position + 2
+        if (
+            byte == 0xE2
+            and position + 2 < end
+            and data[position + 1] == 0x80
+            and (data[position + 2] == 0xA8 or data[position + 2] == 0xA9)
+        ):
+            return position, position + 3
+    return end, end
+
+
+@leaf
+def _words_of_line(data, start, end):  # type: ignore[no-untyped-def]
+    """Words of a stripped line, and the code points of the longest."""
+    words, longest, length = 0, 0, 0
+    position = start
+    while position < end:
+        byte = data[position]
+        # Only these bytes begin white space: the test spares a call for nearly all others.
+        size = 0 if 32 < byte < 0xC2 else space_size(data, position, end)
+        if size:
+            length = 0
+            position += size
+            continue
+        if byte & 0xC0 != 0x80:
+            words += length == 0
+            length += 1
+            longest = max(longest, length)
+        position += 1
+    return words, longest
+
+
+@leaf
+def _edit_lines(  # type: ignore[no-untyped-def]
+    offsets,
+    data,
+    digits,
+    max_word_length,
+    citations,
+    terminal_punctuation,
+    min_words_per_line,
+    lorem_ipsum,
+    javascript,
+    curly_bracket,
+    policy,
+    edited_offsets,
+    edited,
+    seen,
+):
+    wanted = lorem_ipsum * _LOREM | javascript * _JAVASCRIPT | curly_bracket * _CURLY | policy * _POLICY
+    written = np.int64(0)
+    for document in range(len(offsets) - 1):
+        begin = written
+        first, last = offsets[document], offsets[document + 1]
+        kept = 0
+        stopped = False
+        following = first
+        while following < last:
+            start = following
+            stop, following = _line_end(data, start, last)
+            seen[0, document] += 1
+            if stopped:
+                continue
+            start = skip_spaces(data, start, stop)
+            stop = trim_spaces(data, start, stop)
+            words, longest = _words_of_line(data, start, stop)
+            if max_word_length >= 0 and longest > max_word_length:
+                continue
+
+            line = written + (kept > 0)
+            end = line
+            while start < stop:
+                byte = data[start]
+                if byte == 91 and citations:
+                    after = _citation_end(data, start, stop, digits)
+                    if after > start:
+                        start = after
+                        continue
+                edited[end] = byte
+                end += 1
+                start += 1
+            if terminal_punctuation:
+                if end == line:
+                    continue
+                mark = edited[end - 1]
+                if mark != 46 and mark != 63 and mark != 33 and mark != 34 and mark != 39:
+                    continue
+                if mark == 46 and end - line >= 3 and edited[end - 2] == 46 and edited[end - 3] == 46:
+                    continue
+            if words < min_words_per_line:
+                continue
+            found = _phrases_in(edited, line, end) & wanted
+            if found & _LOREM:
+                seen[2, document] = 1
+                stopped = True
+                continue
+            if found & _JAVASCRIPT:
+                continue
+            if found & _CURLY:
+                seen[3, document] = 1
+                stopped = True
+                continue
+            if found & _POLICY:
+                continue
+            if kept > 0:
+                edited[written] = 10
+            written = end
+            kept += 1
+
+        if stopped:
+            written = begin
+            for position in range(first, last):
+                edited[written] = data[position]
+                written += 1
+        else:
+            seen[1, document] = seen[0, document] - kept
+            start = skip_spaces(edited, begin, written)
+            stop = trim_spaces(edited, start, written)
+            if start > begin:
+                for position in range(stop - start):
+                    edited[begin + position] = edited[start + position]
+            written = begin + stop - start
+        edited_offsets[document + 1] = written

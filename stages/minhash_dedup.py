@@ -1,0 +1,207 @@
+"""Drop documents that are nearly the same as another."""
+
+from collections.abc import Iterator
+from typing import Any, Literal, Self
+
+import numpy as np
+import pyarrow as pa
+from pydantic import Field, model_validator
+
+from stages.core.docs import Docs
+from stages.core.stage import Global, Sketches, Verdicts
+from stages.core.survivors import Duplicates, LiveRows, largest_groups, survivor_order
+from stages.kernels.components import equal_shares, link_equal, members_by_component, separate, similar_survivors
+from stages.kernels.datatrove_minhash import datatrove_shingles, datatrove_signatures
+from stages.kernels.minhash import band_keys, shingles, signatures
+from stages.kernels.words import words
+
+HELD_MEMBERS = 2**19
+"""documents whose signatures `solve` holds at once; a larger component is held whole"""
+
+
+class MinhashDedup(Global):
+    """Keep one of all documents that share most of their shingles.
+
+    A signature has bands * rows values, each the minimum of one random order over the document's shingles; two documents
+    have a value in common with a probability of their Jaccard similarity s. They are compared if all rows of some band are
+    equal: P(s) = 1 - (1 - s**rows)**bands, 0.92 at 0.8 and half at about 0.7 with 14 x 8.
+
+    verify: signature  a document is dropped if one that stays before it, and shares a band, has at least min_similarity
+                       of its values; the survivor named is the most similar one. Nothing is dropped over a chain of others.
+    verify: none       of all documents joined by chains of shared bands one stays (datatrove's decision).
+
+    mode: sluice     shingles of folded words: lower case, no marks, numbers as 0, no punctuation; 32-bit values.
+    mode: datatrove  datatrove 0.10 number for number: simplified text, spaCy's words, affine maps modulo 2**61 - 1. For
+                     its decisions set verify: none, too; which of a component stays it leaves to the order of unions.
+
+    Who stays is decided by `keep`, then the smaller source, the smaller id, the address. A document with fewer words than a
+    shingle has no signature: it is kept and never matched (Broder 1997; datatrove does the same).
+
+    Sketch, 14 x 8 at 32 bits: 448 bytes of signature, 112 of band keys, 12 of counts, 8 of score if a column decides.
+    `solve` holds 33 bytes per document while it joins one band after the other, then 800 per member for half a million
+    members of components at a time, and about 100 per dropped document.
+    """
+
+    bands: int = Field(14, description="bands; more find less similar pairs", ge=1, le=1000)
+    rows: int = Field(8, description="values in a band; more ask for more similar pairs", ge=1, le=100)
+    shingle_size: int = Field(5, description="consecutive words (or characters) in a shingle", ge=1, le=1000)
+    shingle_unit: Literal["word", "char"] = Field("word", description="what a shingle is made of; for char take 20 or more")
+    bits: Literal[32, 64] | None = Field(
+        None, description="width of a value; null is 32 in sluice mode (its only width) and 64 in datatrove mode"
+    )
+    hash: Literal["xxhash", "sha1"] = Field("xxhash", description="hash of a shingle; sha1 for FineWeb's numbers")
+    seed: int = Field(1, description="chooses the random orders", ge=0, lt=2**32)
+    mode: Literal["sluice", "datatrove"] = Field("sluice", description="whose words, hashes and random orders")
+    keep: str = Field(
+        "first",
+        description="which duplicate stays: `first` by source and id, `longest`, or the highest value of the column named here",
+        min_length=1,
+    )
+    verify: Literal["none", "signature"] = Field("signature", description="compare signatures before a drop, or trust bands")
+    min_similarity: float | None = Field(
+        None,
+        description="share of equal values from which on a document is dropped; null is (1 / bands)**(1 / rows)",
+        ge=0,
+        le=1,
+        json_schema_extra={"unit": "share"},
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_mode(self) -> Self:
+        if self.mode == "sluice" and (self.bits == 64 or self.hash == "sha1"):
+            raise ValueError("bits: 64 and hash: sha1 exist for parity; they need mode: datatrove")
+        if self.mode == "datatrove" and self.shingle_unit == "char":
+            raise ValueError("shingle_unit: char needs mode: sluice; datatrove's shingles are words")
+        if self.verify == "none" and self.min_similarity is not None:
+            raise ValueError("min_similarity needs verify: signature; with verify: none a shared band decides")
+        return self
+
+    def columns_read(self) -> tuple[str, ...]:
+        return ("text", self.keep) if self._keep_column() else ("text",)
+
+    def requirements(self) -> tuple[tuple[str, str], ...]:
+        return (("spacy", "parity"),) if self.mode == "datatrove" else ()
+
+    def threshold(self) -> float:
+        """Similarity at which a pair is found about as often as not: (1 / bands)**(1 / rows)."""
+        return float((1 / self.bands) ** (1 / self.rows))
+
+    def sketch_schema(self) -> pa.Schema:
+        fields = [pa.field("signature", pa.binary(self.bands * self.rows * self._width()))]
+        fields += [pa.field(_band(band), pa.uint64()) for band in range(self.bands)]
+        fields += [pa.field("n_shingles", pa.int32(), nullable=False), pa.field("text_bytes", pa.int64(), nullable=False)]
+        return pa.schema([*fields, *([pa.field("score", pa.float64(), nullable=False)] if self._keep_column() else [])])
+
+    def sketch(self, docs: Docs) -> pa.Table:
+        text, values = docs.text(), self.bands * self.rows
+        if self.mode == "sluice":
+            hashes, offsets = shingles(text, words(docs), self.shingle_size, self.shingle_unit)
+            signature = signatures(hashes, offsets, values, self.seed)
+        else:
+            bits = 8 * self._width()
+            hashes, offsets = datatrove_shingles(text, self.shingle_size, self.hash, bits)
+            signature = datatrove_signatures(hashes, offsets, values, self.seed, bits)
+        counts = np.diff(offsets)
+        has_none = counts == 0
+        valid = pa.py_buffer(np.packbits(~has_none, bitorder="little"))
+        kind = pa.binary(values * self._width())
+        columns = [pa.FixedSizeBinaryArray.from_buffers(kind, len(docs), [valid, pa.py_buffer(signature)])]
+        columns += [pa.array(keys, pa.uint64(), mask=has_none) for keys in band_keys(signature, self.bands)]
+        columns += [pa.array(counts.astype(np.int32)), pa.array(np.diff(text.offsets))]
+        if self._keep_column():
+            columns.append(pa.array(docs.numbers(self.keep).astype(np.float64)))
+        return pa.table(columns, schema=self.sketch_schema())
+
+    def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
+        rows = LiveRows(sketches)
+        counts = rows.column("n_shingles", np.dtype(np.int32))
+        forest, has_signature = separate(len(rows)), counts > 0
+        for band in range(self.bands):
+            link_equal(forest, rows.column(_band(band), np.dtype(np.uint64)), has_signature)
+        members, bounds = members_by_component(forest)
+        duplicates, kept = Duplicates(), 0
+        largest: list[dict[str, Any]] = []
+        for first, end in _batches(bounds):
+            numbers = np.sort(members[bounds[first] : bounds[end]])
+            stayed, largest = self._decide(rows, numbers, forest[numbers], duplicates, largest)
+            kept += stayed
+        duplicates.write(rows, verdicts)
+        components = len(bounds) - 1
+        return {
+            "documents": len(rows),
+            "without_signature": int((~has_signature).sum()),
+            "dropped": duplicates.count(),
+            "kept_by_verification": kept - components,
+            "components": components,
+            "largest_components": largest,
+            "source_pairs": duplicates.source_pairs(),
+            "threshold": self.threshold(),
+            "min_similarity": self._min_similarity() if self.verify == "signature" else None,
+            "match_probability": {f"{s / 100:.2f}": self._match_probability(s / 100) for s in range(50, 101, 5)},
+            "sketch_bytes_per_document": self._sketch_bytes(),
+        }
+
+    def _decide(
+        self,
+        rows: LiveRows,
+        numbers: np.ndarray,
+        component: np.ndarray,
+        duplicates: Duplicates,
+        largest: list[dict[str, Any]],
+    ) -> tuple[int, list[dict[str, Any]]]:
+        """Add the dropped documents of whole components; return how many stay, and the largest components so far."""
+        keys = [_band(band) for band in range(self.bands)] if self.verify == "signature" else []
+        score_column = {"first": [], "longest": ["text_bytes"]}.get(self.keep, ["score"])
+        table = rows.gather(numbers, ["source", "id", "signature", *score_column, *keys])
+        score = table[score_column[0]].to_numpy().astype(np.float64) if score_column else None
+        order = survivor_order(component, score, table["source"], table["id"])
+        table, numbers, component = table.take(pa.array(order)), numbers[order], component[order]
+        starts = np.flatnonzero(np.diff(component, prepend=-1))
+        sizes = np.diff(np.append(starts, len(component)))
+        signature = self._signature_values(table["signature"])
+        if self.verify == "signature":
+            by_band = np.stack([table[key].to_numpy() for key in keys])
+            survivors = similar_survivors(signature, by_band, self._min_similarity())
+        else:
+            survivors = np.repeat(starts, sizes)
+            survivors[starts] = -1
+        dropped = np.flatnonzero(survivors >= 0)
+        similarity = equal_shares(signature, dropped, survivors[dropped])
+        duplicates.add(numbers, table, dropped, survivors[dropped], similarity)
+        return len(numbers) - len(dropped), largest_groups(largest, sizes, starts, table)
+
+    def _signature_values(self, column: pa.ChunkedArray) -> np.ndarray:
+        values = self.bands * self.rows
+        array = column.combine_chunks()
+        chunk = pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
+        kind = np.dtype(np.uint32 if self._width() == 4 else np.uint64)
+        start = chunk.offset * values
+        return np.frombuffer(chunk.buffers()[1], kind)[start : start + len(chunk) * values].reshape(-1, values)
+
+    def _keep_column(self) -> bool:
+        return self.keep not in ("first", "longest")
+
+    def _width(self) -> int:
+        return (self.bits or (32 if self.mode == "sluice" else 64)) // 8
+
+    def _min_similarity(self) -> float:
+        return self.threshold() if self.min_similarity is None else self.min_similarity
+
+    def _match_probability(self, similarity: float) -> float:
+        return float(1 - (1 - similarity**self.rows) ** self.bands)
+
+    def _sketch_bytes(self) -> int:
+        return self.bands * (self.rows * self._width() + 8) + 12 + 8 * self._keep_column()
+
+
+def _band(band: int) -> str:
+    return f"band_{band:03d}"
+
+
+def _batches(bounds: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of whole components with at most `HELD_MEMBERS` members each, or with one component."""
+    first = 0
+    while first < len(bounds) - 1:
+        end = max(first + 1, int(np.searchsorted(bounds, bounds[first] + HELD_MEMBERS, side="right")) - 1)
+        yield first, end
+        first = end

@@ -1,0 +1,247 @@
+"""The default mode's words, against literal cases and a definition on strings."""
+
+import random
+import unicodedata
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from stages.core.docs import Docs
+from stages.kernels.text import text_of
+from stages.kernels.words import HAS_ALPHA, NOT_PUNCT, Words, hash_of, words, words_of
+
+
+def cut(texts: list[str]) -> list[list[str]]:
+    text = text_of(pa.array(texts, pa.large_string()))
+    found = words_of(text)
+    data = text.data.tobytes()
+    spans = zip(found.starts.tolist(), found.sizes.tolist(), strict=True)
+    all_words = [data[start : start + size].decode() for start, size in spans]
+    return [all_words[low:high] for low, high in zip(found.doc_offsets, found.doc_offsets[1:], strict=False)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", []),
+        (" \t\r\n\x85\u2028\u3000", []),
+        ("One two,\nthree.", ["One", "two", ",", "three", "."]),
+        ("don't it’s we'll they'RE", ["don", "'t", "it", "’s", "we", "'ll", "they", "'RE"]),
+        ("o'clock O'Brien l'homme", ["o'clock", "O'Brien", "l'homme"]),
+        ("'quoted' rock'n'roll dogs'", ["'", "quoted", "'", "rock'n'roll", "dogs", "'"]),
+        ("well-known and/or", ["well", "-", "known", "and", "/", "or"]),
+        ("2-year GPL-2 3-4", ["2-year", "GPL-2", "3", "-", "4"]),
+        ("3.14 1,000 10:30 1/2 a:b", ["3.14", "1,000", "10:30", "1/2", "a", ":", "b"]),
+        ("example.com U.S. end.Next", ["example.com", "U.S", ".", "end", ".", "Next"]),
+        ("a_b __init__ me@x.org", ["a_b", "_", "_", "init", "_", "_", "me@x.org"]),
+        ("(https://a.b/c-d?e=1).", ["(", "https://a.b/c-d?e=1", ")", "."]),
+        ("see http:// or <ftp://x/>", ["see", "http", ":", "/", "/", "or", "<", "ftp://x/", ">"]),
+        ("wait... --- !!! == — ——", ["wait", "...", "---", "!", "!", "!", "=", "=", "—", "——"]),
+        ("漢字かな abc漢", ["漢", "字", "か", "な", "abc", "漢"]),
+        ("ไปไหน ๓๔", ["ไ", "ป", "ไ", "ห", "น", "๓๔"]),
+        ("กิน ខ្មែរ", ["กิ", "น", "ខ្", "មែ", "រ"]),
+        ("한국어 हिन्दी العربية", ["한국어", "हिन्दी", "العربية"]),
+        ("e\u0301te\u0301 \u0301x", ["e\u0301te\u0301", "\u0301x"]),
+        ("a\u200bb c\u200dd \ufeffe f\x00g", ["a", "b", "c\u200dd", "e", "f", "g"]),
+        ("👍🏽 ❤️!", ["👍", "🏽", "❤️", "!"]),
+        ("a\u0085b\u2028c\r\nd", ["a", "b", "c", "d"]),
+    ],
+)
+def test_words_of_the_default_mode(text: str, expected: list[str]) -> None:
+    assert cut([text]) == [expected]
+
+
+def is_(char: str, kinds: str) -> bool:
+    return char != "" and unicodedata.category(char)[0] in kinds
+
+
+def is_unspaced(char: str) -> bool:
+    named = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR")
+    return is_(char, "L") and unicodedata.name(char, "").startswith(named)
+
+
+def is_format(char: str) -> bool:
+    return char != "" and unicodedata.category(char) == "Cf" and char not in "\u200b\ufeff"
+
+
+def is_skipped(char: str) -> bool:
+    return char.isspace() or unicodedata.category(char) in ("Cc", "Cf")
+
+
+def is_inside(char: str) -> bool:
+    return is_(char, "LNM") or is_format(char)
+
+
+def joins(before: str, char: str, after: str) -> bool:
+    if is_unspaced(after):
+        return False
+    letters = is_(before, "L") and is_(after, "L")
+    digits = is_(before, "N") and is_(after, "N")
+    mixed = (is_(before, "L") and is_(after, "N")) or (is_(before, "N") and is_(after, "L"))
+    return {
+        "_": is_(after, "LNM"),
+        "@": is_(after, "LNM"),
+        ",": digits,
+        "/": digits,
+        ":": digits,
+        ".": digits or (letters and not (before.islower() and (after.isupper() or after.istitle()))),
+        "-": mixed,
+        "'": letters,
+        "’": letters,
+    }.get(char, False)
+
+
+def clitic(rest: str) -> str:
+    """The apostrophe and one or two letters that `rest` begins with, if a word ends there."""
+    for size in (2, 3):
+        letters, after = rest[1:size], rest[size : size + 1]
+        alphabetic = len(letters) == size - 1 and all(is_(c, "L") and not is_unspaced(c) for c in letters)
+        if rest[:1] in ("'", "’") and alphabetic and (after == "" or not (is_inside(after) or after in "'’")):
+            return rest[:size]
+    return ""
+
+
+def run(text: str) -> tuple[str, str]:
+    """The run that `text` begins with, and its last letter or digit."""
+    size, before = 1, text[0] if is_(text[0], "LN") else ""
+    while size < len(text):
+        char = text[size]
+        if is_unspaced(char):
+            break
+        if is_inside(char):
+            before = char if is_(char, "LN") else before
+        elif not joins(before, char, text[size + 1 : size + 2]) or clitic(text[size:]):
+            break
+        size += 1
+    return text[:size], before
+
+
+def link(rest: str) -> str:
+    if not rest.startswith("://"):
+        return ""
+    stop = last = 3
+    while stop < len(rest) and not (
+        rest[stop].isspace() or rest[stop] in '"<>\u200b\ufeff' or unicodedata.category(rest[stop]) == "Cc"
+    ):
+        stop += 1
+        if rest[stop - 1] == "/" or not is_(rest[stop - 1], "PS"):
+            last = stop
+    return rest[:last] if last > 3 else ""
+
+
+def slow_words(text: str) -> list[str]:
+    found = []
+    while text:
+        if is_skipped(text[0]):
+            text = text[1:]
+            continue
+        word, before = text[0], ""
+        if is_(word, "LNM") and not is_unspaced(word):
+            word, before = run(text)
+            address = link(text[len(word) :])
+            word, before = (word + address, "") if address else (word, before)
+        else:
+            alike = word if word in "-.–—" else ""
+            while (after := text[len(word) : len(word) + 1]) and (after == alike or is_(after, "M") or is_format(after)):
+                word += after
+        found.append(word)
+        text = text[len(word) :]
+        if is_(before, "L") and (short := clitic(text)):
+            found.append(short)
+            text = text[len(short) :]
+    return found
+
+
+PIECES = [
+    *"aBéßÀ5٣.,;:/-_@'’()#*…–—=\"<>",
+    *" \n\t\r\x85\u2028\u00a0\x00\x1f\x7f",
+    *"漢か๓ไิកျ한ب",
+    "\u0301",
+    "\u200d",
+    "\u200b",
+    "\ufeff",
+    "️",
+]
+PIECES += [
+    "...",
+    "--",
+    "://",
+    "http://",
+    "it's",
+    "we’ll",
+    "🙂",
+    "👍🏽",
+    "\U0010ffff",
+    "\U000e0001",
+    "3.14",
+    "e.g.",
+    "\r\n",
+    "word ",
+    "ǅ",
+]
+
+
+def test_random_texts_are_cut_as_the_definition_says() -> None:
+    pick = random.Random(1)
+    texts = ["".join(pick.choices(PIECES, k=pick.randrange(14))) for _ in range(6000)]
+    for text, ours in zip(texts, cut(texts), strict=True):
+        assert ours == slow_words(text), repr(text)
+
+
+def slow_facts(word: str) -> tuple[int, int, int]:
+    punctuation = "".join(chr(code) for code in (*range(9), 11, 12, *range(13, 32), *range(127, 160)))
+    marks = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»" + punctuation + "।"
+    alpha = HAS_ALPHA if any(char.isalpha() for char in word) else 0
+    return len(word.encode()), len(word), alpha | (0 if all(char in marks for char in word) else NOT_PUNCT)
+
+
+def test_each_word_comes_with_bytes_code_points_hash_and_flags() -> None:
+    text = "Größe １ １2 。 … 漢 -- 🙂 x1 5 ¿ don't । a\u0301"
+    found = words_of(text_of(pa.array([text])))
+    expected = [slow_facts(word) for word in slow_words(text)]
+    assert [*zip(found.sizes.tolist(), found.lengths.tolist(), found.flags.tolist(), strict=True)] == expected
+    assert found.hashes.tolist() == [hash_of(word.encode()) for word in slow_words(text)]
+    assert [field.dtype for field in found] == [np.int64, np.int64, np.int32, np.int32, np.uint64, np.uint8]
+
+
+def test_hashes_are_the_same_in_every_version() -> None:
+    assert [hash_of(word) for word in (b"", b"the", "漢".encode())] == [
+        5551297587756739249,
+        6469278230369726418,
+        18425400847686129795,
+    ]
+
+
+def test_different_short_words_have_different_hashes() -> None:
+    letters = [bytes([first, second]) for first in range(256) for second in range(256)] + [bytes([only]) for only in range(256)]
+    hashes = {hash_of(word) for word in letters}
+    assert len(hashes) == len(letters)
+    assert len({value & 0xFFFF for value in hashes}) > 0.6 * 65536  # as many as random numbers would fill
+
+
+def test_a_slice_of_a_batch_has_the_words_of_its_rows() -> None:
+    column = pa.array(["first one", None, "", "third's 漢字", "end"], pa.large_string())
+    text = text_of(column.slice(1, 3))
+    found = words_of(text)
+    assert found.doc_offsets.tolist() == [0, 0, 0, 4]
+    assert [text.data[at : at + size].tobytes().decode() for at, size in zip(found.starts, found.sizes, strict=True)] == [
+        "third", "'s", "漢", "字",
+    ]  # fmt: skip
+
+
+def test_no_document_and_words_of_one_byte_fit() -> None:
+    assert words_of(text_of(pa.array([], pa.large_string()))).doc_offsets.tolist() == [0]
+    texts = ["." * 3 + "(" * 1000, "", "a " * 3000 + "!", "(" * 5000]
+    assert [len(found) for found in cut(texts)] == [1001, 0, 3001, 5000]
+
+
+def test_words_are_made_once_for_a_batch_and_mode() -> None:
+    docs = Docs(pa.table({"text": pa.array(["a b"], pa.large_string())}))
+    assert words(docs) is words(docs, "sluice")
+    assert isinstance(words(docs), Words)
+
+
+def test_an_unknown_mode_is_named() -> None:
+    with pytest.raises(ValueError, match="word mode 'nltk', expected 'sluice' or 'datatrove'"):
+        words_of(text_of(pa.array(["a"])), "nltk")

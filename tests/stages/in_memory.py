@@ -1,0 +1,72 @@
+"""Sketches and verdicts of a Global in memory, cut into parts as a test says."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.columns import VERDICT
+from stages.core.docs import Docs
+from stages.core.stage import Global
+
+
+class InMemory:
+    """The seam between a Global and a run: `Sketches` to read from and `Verdicts` to write to."""
+
+    def __init__(self, stage: Global, parts: Sequence[pa.Table]) -> None:
+        self.documents = dict(enumerate(parts))
+        self.sketched = {}
+        for part, table in self.documents.items():
+            sketch = stage.open()(Docs(table))
+            assert sketch.schema.equals(stage.sketch_schema())
+            assert sketch.num_rows == table.num_rows
+            # rows need not be dense: documents that are no longer live leave gaps
+            sketch = sketch.append_column("row", pa.array([3 * row + 1 for row in range(table.num_rows)], pa.int32()))
+            self.sketched[part] = sketch.append_column("source", table["source"]).append_column("id", table["id"])
+        self.written: dict[int, pa.Table] = {}
+
+    def parts(self) -> list[int]:
+        return sorted(self.sketched)
+
+    def read(self, part: int, columns: Sequence[str]) -> pa.Table:
+        table = self.sketched[part].select(list(columns))
+        # in two chunks, the second of which does not begin where its buffers do
+        return pa.concat_tables([table.slice(0, table.num_rows // 2), table.slice(table.num_rows // 2)])
+
+    def rows(self) -> int:
+        return sum(table.num_rows for table in self.sketched.values())
+
+    def write(self, part: int, verdicts: pa.Table) -> None:
+        assert part not in self.written
+        assert verdicts.schema.equals(VERDICT)
+        rows = verdicts["row"].to_pylist()
+        assert rows == sorted(set(rows))
+        assert set(rows) <= set(self.sketched[part]["row"].to_pylist())
+        self.written[part] = verdicts
+
+    def dropped(self) -> dict[tuple[str, str], tuple[str, str, float]]:
+        """(source, id) of each dropped document: (source, id, similarity) of its survivor."""
+        found = {}
+        for part, table in self.written.items():
+            names = {row["row"]: (row["source"], row["id"]) for row in self.read(part, ["row", "source", "id"]).to_pylist()}
+            for verdict in table.to_pylist():
+                assert verdict["rule"] == "duplicate"
+                survivor = (verdict["survivor_source"], verdict["survivor_id"], verdict["similarity"])
+                found[names[verdict["row"]]] = survivor
+        return found
+
+
+def documents(*rows: tuple[str, str, str], **columns: list[Any]) -> pa.Table:
+    """Documents from (source, id, text)."""
+    names = ("source", "id", "text")
+    table = pa.table({name: pa.array([row[at] for row in rows], pa.string()) for at, name in enumerate(names)})
+    for name, values in columns.items():
+        table = table.append_column(name, pa.array(values))
+    return table
+
+
+def solve(stage: Global, *parts: pa.Table) -> tuple[dict[tuple[str, str], tuple[str, str, float]], dict[str, Any]]:
+    """What was dropped for whom, and the facts."""
+    memory = InMemory(stage, parts)
+    facts = stage.solve(memory, memory)
+    return memory.dropped(), facts

@@ -1,0 +1,241 @@
+"""Near-duplicates go, each for a document that stays; the answer depends on the documents alone."""
+
+import random
+
+import pyarrow as pa
+import pytest
+from in_memory import InMemory, documents, solve
+from pydantic import ValidationError
+
+import stages.minhash_dedup
+from stages.core.docs import Docs
+from stages.minhash_dedup import MinhashDedup
+
+WORDS = [
+    f"{a}{b}{c}" for a in ("ka", "lo", "mi", "nu") for b in ("ra", "se", "ti", "vo") for c in ("ne", "pa", "qo", "xu", "z")
+]
+
+
+def text(seed: int, length: int = 200) -> str:
+    return " ".join(random.Random(seed).choices(WORDS, k=length))
+
+
+def edited(base: str, every: int, seed: int = 0) -> str:
+    """Each `every`-th word is another one; which ones depends on the seed."""
+    words = base.split()
+    rng = random.Random(seed)
+    return " ".join(
+        rng.choice(WORDS) + "q" if at % every == (every // 2 + 8 * seed) % every else word for at, word in enumerate(words)
+    )
+
+
+def jaccard(left: str, right: str) -> float:
+    a, b = ({tuple(w[at : at + 5]) for at in range(len(w) - 4)} for w in (left.split(), right.split()))
+    return len(a & b) / len(a | b)
+
+
+def test_a_near_duplicate_is_dropped_and_a_stranger_is_kept() -> None:
+    near = edited(text(1), 100)
+    assert jaccard(text(1), near) > 0.85
+    dropped, facts = solve(MinhashDedup(), documents(("s", "1", text(1)), ("s", "2", near), ("s", "3", text(2))))
+    assert list(dropped) == [("s", "2")]
+    source, id, similarity = dropped[("s", "2")]
+    assert (source, id) == ("s", "1")
+    assert similarity == pytest.approx(jaccard(text(1), near), abs=0.1)
+    assert facts["largest_components"] == [{"documents": 2, "source": "s", "id": "1"}]
+    assert facts["source_pairs"] == [{"source": "s", "survivor_source": "s", "documents": 1}]
+    counts = {key: facts[key] for key in ("documents", "without_signature", "dropped", "kept_by_verification", "components")}
+    assert counts == {"documents": 3, "without_signature": 0, "dropped": 1, "kept_by_verification": 0, "components": 1}
+
+
+def test_the_facts_hold_the_s_curve() -> None:
+    facts = solve(MinhashDedup(), documents())[1]
+    assert facts["threshold"] == pytest.approx(0.719, abs=5e-4)
+    assert facts["min_similarity"] == facts["threshold"]
+    assert facts["match_probability"]["0.80"] == pytest.approx(0.924, abs=5e-4)
+    assert (facts["match_probability"]["0.50"], facts["match_probability"]["1.00"]) == (pytest.approx(0.0533, abs=5e-5), 1.0)
+    assert facts["sketch_bytes_per_document"] == 14 * (8 * 4 + 8) + 12
+
+
+def test_case_punctuation_and_numbers_make_no_other_text() -> None:
+    dropped, _ = solve(
+        MinhashDedup(min_similarity=1.0),
+        documents(("s", "1", "On day 24, five men came home!"), ("s", "2", "on\nday 7 FIVE men -- came (home)")),
+    )
+    assert dropped == {("s", "2"): ("s", "1", 1.0)}
+
+
+@pytest.mark.parametrize("stage", [MinhashDedup(), MinhashDedup(verify="none"), MinhashDedup(mode="datatrove")])
+def test_texts_shorter_than_a_shingle_are_kept(stage: MinhashDedup) -> None:
+    rows = [("s", "1", ""), ("s", "2", ""), ("s", "3", "one two three four"), ("s", "4", "one two three four")]
+    dropped, facts = solve(
+        stage, documents(*rows, ("s", "5", "one two three four five"), ("s", "6", "one two three four five"))
+    )
+    assert dropped == {("s", "6"): ("s", "5", 1.0)}
+    assert facts["without_signature"] == 4
+
+
+def test_a_text_without_signature_has_null_signature_and_bands() -> None:
+    sketch = MinhashDedup(bands=2, rows=1).sketch(Docs(documents(("s", "1", "too short"), ("s", "2", "now it is long enough"))))
+    assert sketch["signature"].is_valid().to_pylist() == [False, True]
+    assert sketch["band_000"].is_valid().to_pylist() == [False, True]
+    assert sketch["n_shingles"].to_pylist() == [0, 1]
+    assert sketch["text_bytes"].to_pylist() == [9, 21]
+
+
+@pytest.mark.parametrize("verify", ["none", "signature"])
+def test_all_may_be_equal(verify: str) -> None:
+    dropped, facts = solve(MinhashDedup(verify=verify), documents(*[("s", f"{i}", text(1)) for i in range(9)]))
+    assert dropped == {("s", f"{i}"): ("s", "0", 1.0) for i in range(1, 9)}
+    assert facts["components"] == 1
+
+
+def test_nothing_may_be_alike() -> None:
+    dropped, facts = solve(MinhashDedup(), documents(*[("s", f"{i}", text(i)) for i in range(20)]))
+    assert (dropped, facts["components"], facts["largest_components"]) == ({}, 0, [])
+
+
+@pytest.mark.parametrize("table", [documents(), documents(("s", "1", "alone but long enough to have shingles"))])
+def test_nothing_and_one_document_are_kept(table: pa.Table) -> None:
+    dropped, facts = solve(MinhashDedup(), table)
+    assert (dropped, facts["documents"]) == ({}, table.num_rows)
+
+
+def test_there_may_be_no_part_and_an_empty_one() -> None:
+    assert solve(MinhashDedup())[1]["documents"] == 0
+    dropped, _ = solve(MinhashDedup(), documents(("s", "1", text(1))), documents(), documents(("s", "2", text(1))))
+    assert dropped == {("s", "2"): ("s", "1", 1.0)}
+
+
+def test_at_a_minimum_of_one_only_equal_signatures_go() -> None:
+    rows = [("s", "1", text(1)), ("s", "2", edited(text(1), 100)), ("s", "3", text(1).upper())]
+    assert solve(MinhashDedup(min_similarity=1.0), documents(*rows))[0] == {("s", "3"): ("s", "1", 1.0)}
+    assert len(solve(MinhashDedup(), documents(*rows))[0]) == 2
+
+
+def test_the_minimum_includes_its_end() -> None:
+    table = documents(("s", "1", text(1)), ("s", "2", edited(text(1), 100)))
+    similarity = solve(MinhashDedup(), table)[0][("s", "2")][2]
+    assert len(solve(MinhashDedup(min_similarity=similarity), table)[0]) == 1
+    above = solve(MinhashDedup(min_similarity=similarity + 0.001), table)
+    assert (above[0], above[1]["kept_by_verification"]) == ({}, 1)
+
+
+CHAIN = [text(7)]
+for step in range(6):
+    CHAIN.append(edited(CHAIN[-1], 50, step))
+CHAINED = documents(*[("s", f"{at}", one) for at, one in enumerate(CHAIN)])
+
+
+def test_a_chain_is_dropped_whole_only_without_verification() -> None:
+    assert jaccard(CHAIN[0], CHAIN[-1]) < 0.5
+    dropped, facts = solve(MinhashDedup(verify="none"), CHAINED)
+    assert {survivor[:2] for survivor in dropped.values()} == {("s", "0")}
+    assert len(dropped) == facts["dropped"] == 6
+    dropped, facts = solve(MinhashDedup(), CHAINED)
+    assert ("s", "6") not in dropped or dropped[("s", "6")][1] != "0"
+    assert facts["dropped"] + facts["kept_by_verification"] == 6
+    assert facts["kept_by_verification"] > 0
+    assert all(similarity >= facts["threshold"] for _, _, similarity in dropped.values())
+    assert not {(source, id) for source, id, _ in dropped.values()} & set(dropped)
+
+
+def test_the_longest_stays() -> None:
+    longer = text(1) + " and a few words more"
+    dropped, _ = solve(MinhashDedup(keep="longest"), documents(("s", "1", text(1)), ("s", "2", longer), ("s", "3", text(1))))
+    assert {key: survivor[:2] for key, survivor in dropped.items()} == {("s", "1"): ("s", "2"), ("s", "3"): ("s", "2")}
+
+
+def test_the_highest_score_stays() -> None:
+    stage = MinhashDedup(keep="stars")
+    dropped, facts = solve(stage, documents(*[("s", f"{i}", text(1)) for i in range(4)], stars=[1, 3, 3, 2]))
+    assert set(dropped.values()) == {("s", "1", 1.0)}
+    assert stage.columns_read() == ("text", "stars")
+    assert facts["sketch_bytes_per_document"] == 580
+
+
+def test_a_missing_score_is_an_error_that_names_the_column() -> None:
+    with pytest.raises(ValueError, match="'stars' has 1 nulls"):
+        solve(MinhashDedup(keep="stars"), documents(("s", "1", text(1)), ("s", "2", text(1)), stars=[1, None]))
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        MinhashDedup(),
+        MinhashDedup(verify="none", keep="longest"),
+        MinhashDedup(shingle_unit="char", shingle_size=20, bands=20, rows=5),
+        MinhashDedup(mode="datatrove", bits=32),
+        MinhashDedup(mode="datatrove"),
+    ],
+)
+def test_the_answer_does_not_depend_on_parts(stage: MinhashDedup, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = random.Random(5)
+    rows = []
+    for base in range(8):
+        one = text(base, 120)
+        for copy in range(6):
+            rows.append((rng.choice("ab"), f"{base}-{copy}", one))
+            one = edited(one, rng.choice([30, 60, 120]), rng.randrange(100))
+    rows += [("a", f"short {i}", "too short") for i in range(3)]
+    expected, facts = solve(stage, documents(*rows))
+    assert facts["components"] >= 8
+    assert facts["dropped"] > 8
+    for parts in (1, 3, 7):
+        rng.shuffle(rows)
+        monkeypatch.setattr(stages.minhash_dedup, "HELD_MEMBERS", 10 * parts)
+        cut = [documents(*rows[part::parts]) for part in range(parts)]
+        assert solve(stage, *cut, documents()) == (expected, facts)
+
+
+def test_a_signature_does_not_depend_on_the_batch() -> None:
+    table = documents(*[("s", f"{i}", text(i, 7 * i)) for i in range(12)])
+    whole = MinhashDedup().sketch(Docs(table))
+    pieces = [MinhashDedup().sketch(Docs(table.slice(at, 5))) for at in range(0, 12, 5)]
+    assert pa.concat_tables(pieces).equals(whole)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"bits": 64}, "need mode: datatrove"),
+        ({"hash": "sha1"}, "need mode: datatrove"),
+        ({"mode": "datatrove", "shingle_unit": "char"}, "needs mode: sluice"),
+        ({"verify": "none", "min_similarity": 0.8}, "needs verify: signature"),
+        ({"bands": 0}, "greater than or equal to 1"),
+        ({"min_similarity": 1.1}, "less than or equal to 1"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_refused(keys: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        MinhashDedup(**keys)
+
+
+def test_only_parity_asks_for_spacy() -> None:
+    assert MinhashDedup().requirements() == ()
+    assert MinhashDedup(mode="datatrove").requirements() == (("spacy", "parity"),)
+
+
+def test_datatrove_mode_keeps_its_own_widths() -> None:
+    sizes = {
+        bits: MinhashDedup(mode="datatrove", bits=bits).sketch_schema().field("signature").type.byte_width for bits in (32, 64)
+    }
+    assert sizes == {32: 448, 64: 896}
+
+
+def test_signatures_are_read_only_of_members_of_components() -> None:
+    table = documents(*[("s", f"{i}", text(i)) for i in range(4)])
+    memory = InMemory(MinhashDedup(), [table.slice(0, 2), table.slice(2)])
+    asked: list[str] = []
+    read = memory.read
+
+    class Watched:
+        parts, rows, write = memory.parts, memory.rows, memory.write
+
+        def read(self, part: int, columns: list[str]) -> pa.Table:
+            asked.extend(columns)
+            return read(part, columns)
+
+    MinhashDedup().solve(Watched(), Watched())
+    assert "signature" not in asked
+    assert asked.count("band_000") == 2
