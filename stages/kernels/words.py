@@ -334,8 +334,7 @@ def split_words(
                 elif bits & SYMBOL and stop != end:
                     second = data[stop + 1]
                     joiner = (
-                        first == 0x2E
-                        and stop == position + 1
+                        (first == 0x2E and stop == position + 1)
                         or second > 0x7F
                         or table[second] & _INSIDE != 0
                         or (first == 0x3A and second == 0x2F)
