@@ -100,7 +100,7 @@ def _clean(
         run = at  # where the last run of blanks begins
         blank_lines = np.int64(0)
         in_blank = False
-        last_class = 0
+        last_class = np.int64(0)
         while position < end:
             byte = data[position]
             if 0x20 < byte < 0x7F:
@@ -109,7 +109,7 @@ def _clean(
                 position += 1
                 solid = at
                 in_blank = False
-                last_class = 0
+                last_class = np.int64(0)
                 continue
             code, width = decode(data, position, end)
             bits = np.int64(table[code])
@@ -132,7 +132,7 @@ def _clean(
                 line = at
                 solid = at
                 in_blank = False
-                last_class = 0
+                last_class = np.int64(0)
                 continue
             if bits & _REMOVED:
                 changed = True
