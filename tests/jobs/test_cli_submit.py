@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import re
@@ -5,14 +6,16 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from jobs.submit import PACKAGES, Job, entry_point, runtime_env, stage
+from jobs.submit import PACKAGES, Job, entry_point, follow, runtime_env, stage
 from schemas.errors import InputError, OutputError
 
 HOME = Path(__file__).resolve().parents[2]
@@ -162,6 +165,41 @@ def test_a_job_on_a_cluster_writes_the_run_and_its_exit_code_is_ours(project: Pa
     told, errors = bad.communicate(timeout=120)
     assert bad.returncode == 2, told + errors
     assert "gone.jsonl" in told
+
+
+class Client:
+    """A job server that shows a log and then is interrupted, or ends."""
+
+    def __init__(self, status: str, code: int | None, interrupt: bool = False) -> None:
+        self.status, self.code, self.interrupt, self.stopped = status, code, interrupt, False
+
+    async def tail_job_logs(self, identity: str) -> AsyncIterator[str]:
+        yield "first line\n"
+        if self.interrupt:
+            raise KeyboardInterrupt
+
+    def get_job_info(self, identity: str) -> Any:
+        status = SimpleNamespace(value=self.status, is_terminal=lambda: True)
+        return SimpleNamespace(status=status, driver_exit_code=self.code, message="the message")
+
+    def stop_job(self, identity: str) -> None:
+        self.stopped = True
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "ours"), [("SUCCEEDED", 0, 0), ("FAILED", 3, 3), ("FAILED", None, 1), ("STOPPED", None, 1)]
+)
+def test_the_exit_code_is_the_jobs(status: str, code: int | None, ours: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert follow(Client(status, code), "job-1") == ours
+    assert capsys.readouterr().out == "first line\n"
+
+
+def test_ctrl_c_asks_the_job_to_stop(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    client = Client("RUNNING", None, interrupt=True)
+    assert follow(client, "job-1") == 130
+    assert client.stopped
+    assert "job-1 was asked to stop" in capsys.readouterr().err
 
 
 def test_logs_come_line_by_line() -> None:
