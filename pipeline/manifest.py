@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.planning import Plan, kind_of, version
 from pipeline.segment import Segment, committed_parts, file_digest, read_counts
-from pipeline.tally import merge
+from pipeline.tally import empty_step, merge
 from pipeline.verdicts import solved
 from schemas.errors import AccountingError
 from schemas.rule import Percentile
@@ -136,10 +136,10 @@ def _steps(plan: Plan, sums: Sequence[dict[str, Any]], rate: float) -> list[dict
         after = sums[segment.index + 1]["steps"] if segment.index + 1 < len(sums) else {}
         for label in [*labels, *segment.steps()]:
             nodes = [node for node in (*segment.nodes, *segment.globals) if node.label == label]
-            counts = _step_counts(
-                total["steps"].get(label), after.get(label) if any(node in segment.globals for node in nodes) else None
-            )
-            facts = {}
+            judged_later = any(node in segment.globals for node in nodes)
+            tallies = [total["steps"].get(key) for key in [node.key for node in nodes] or [label]]
+            counts = _step_counts([tally for tally in tallies if tally], after.get(label) if judged_later else None)
+            facts: dict[str, Any] = {}
             for index, node in enumerate(segment.globals):
                 if node.label == label:
                     facts = solved(segment, index) or {}
@@ -150,6 +150,7 @@ def _steps(plan: Plan, sums: Sequence[dict[str, Any]], rate: float) -> list[dict
                     "kind": _kind([node.stage for node in nodes]),
                     "segment": segment.index,
                     **{key: _counts(counts[key], rate) for key in ("in", "out", "dropped", "quarantined")},
+                    "measured": counts["measured"],
                     "added": counts["added"],
                     "edited": counts["edited"],
                     "seconds": round(counts["seconds"], 3),
@@ -160,25 +161,19 @@ def _steps(plan: Plan, sums: Sequence[dict[str, Any]], rate: float) -> list[dict
     return steps
 
 
-def _step_counts(own: dict[str, Any] | None, verdicts: dict[str, Any] | None) -> dict[str, Any]:
-    """A step's counts. A Global's documents are counted where its verdicts are applied, its failures where it sketched."""
-    empty = {
-        "in": [0, 0],
-        "out": [0, 0],
-        "dropped": [0, 0],
-        "quarantined": [0, 0],
-        "added": 0,
-        "edited": 0,
-        "seconds": 0.0,
-        "rules": {},
-    }
-    counts = merge(merge({}, empty), verdicts or {})
-    if verdicts is None:
-        return merge(counts, own or {})
-    failed = own or empty
-    counts["in"] = [a + b for a, b in zip(counts["in"], failed["quarantined"], strict=True)]
-    counts["quarantined"] = list(failed["quarantined"])
-    counts["seconds"] += failed["seconds"]
+def _step_counts(own: Sequence[dict[str, Any]], verdicts: dict[str, Any] | None) -> dict[str, Any]:
+    """A step's counts. What its nodes did is summed; what entered is what entered the first, what left is what left the last.
+
+    A Global's documents are counted where its verdicts are applied, its failures where it sketched.
+    """
+    counts = empty_step()
+    for tally in own:
+        merge(counts, tally)
+    if own:
+        counts["in"], counts["out"] = list(own[0]["in"]), list(own[-1]["out"])
+    if verdicts is not None:
+        counts["in"] = [a + b for a, b in zip(verdicts["in"], counts["quarantined"], strict=True)]
+        counts["out"], counts["dropped"], counts["rules"] = verdicts["out"], verdicts["dropped"], verdicts["rules"]
     return counts
 
 

@@ -204,7 +204,7 @@ def _nodes(recipe: Recipe) -> list[Node]:
             seed = int(digest([recipe.keys.seed, step.label])[:15], 16)
             stage = stage.model_copy(update={"seed": seed})
         _check_available(stage, step.place, step.label)
-        nodes += [Node(step.label, node) for node in stage.nodes()]
+        nodes += [Node(step.label, node, number) for number, node in enumerate(stage.nodes())]
     if not any(step.stage.name() == "count_tokens" for step in recipe.steps):
         tokens = make_stage("count_tokens", {"tokenizer": recipe.keys.tokenizer} if recipe.keys.tokenizer else {})
         _check_available(tokens, f"{recipe.file or 'recipe'}: tokenizer", "count_tokens")

@@ -16,7 +16,7 @@ from pipeline import results_ledger
 from pipeline.report_charts import Chart, bar, chart_of
 from pipeline.report_histograms import histograms
 from pipeline.results import Run
-from pipeline.results_format import duration, limit_text, number, plain, share, short, size
+from pipeline.results_format import duration, limit_brief, limit_text, number, plain, share, short, size
 from pipeline.results_story import SIGN
 
 HERE = Path(__file__).parent
@@ -48,7 +48,14 @@ def page(run: Run) -> str:
         lstrip_blocks=True,
         finalize=_inert,
     )
-    environment.filters |= {"number": number, "size": size, "short": short, "duration": duration, "limit": limit_text}
+    environment.filters |= {
+        "number": number,
+        "size": size,
+        "short": short,
+        "duration": duration,
+        "limit": limit_text,
+        "brief": limit_brief,
+    }
     environment.globals |= {"share": share, "bar": bar, "sign": lambda op: SIGN.get(op or "", "")}
     style = Markup((HERE / "report.css").read_text(encoding="utf-8"))
     script = {"script": Markup(SCRIPT), "script_hash": b64encode(sha256(SCRIPT.encode()).digest()).decode()}
@@ -137,12 +144,15 @@ def _filters(run: Run) -> list[dict[str, Any]]:
 def _charts(run: Run) -> list[Chart]:
     found = []
     rules = {step["step"]: step.get("rules") or [] for step in run.steps}
+    order = {(name, rule.get("measure")): at for name, some in rules.items() for at, rule in reversed(list(enumerate(some)))}
+    steps = {name: at for at, name in enumerate(rules)}
     for histogram in histograms(run.ledger / "measures", run.steps):
         on_it = [
             rule for rule in rules[histogram.step] if rule.get("measure") == histogram.measure and rule.get("limit") is not None
         ]
         found.append(chart_of(histogram, on_it))
-    return found
+    # as the recipe has them; measures without a rule after those with one
+    return sorted(found, key=lambda chart: (steps[chart.step], order.get((chart.step, chart.measure), len(order))))
 
 
 def _examples(run: Run) -> dict[tuple[str, str], dict[str, list[dict[str, Any]]]]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.report_histograms import Histogram, numbers_of, position
-from pipeline.results_format import number, short
+from pipeline.results_format import limit_brief, number, short
 from pipeline.results_story import SIGN
 
 WIDTH, HEIGHT = 1000, 100
@@ -19,13 +19,14 @@ TOWER = 4
 
 @dataclass
 class Mark:
-    """A limit on the axis. `left` and `lane` place its label; `beyond` if it lies outside of what is drawn."""
+    """A limit on the axis. `left` and `lane` place its label; `beyond`: it lies outside; `minor`: one of many, unlabelled."""
 
     at: float
     label: str
     lane: int
     left: bool
     beyond: bool
+    minor: bool = False
 
 
 @dataclass
@@ -59,7 +60,7 @@ def chart_of(histogram: Histogram, rules: list[dict[str, Any]]) -> Chart:
         outside.append(f"{number(histogram.above)} above, up to {_value(histogram.high)}")
     if outside:
         summary += f" · not drawn: {', '.join(outside)}"
-    said = "; ".join(f"{mark.label}" for mark in marks) or "no limit"
+    said = "; ".join(mark.label for mark in marks if mark.label) or "no limit"
     fell = [f"{number(rule.get('broken', 0))} documents break {rule['rule']}" for rule in rules]
     alt = f"Histogram of {histogram.measure}: {summary}. Limits: {said}. {'; '.join(fell)}."
     lanes = max((mark.lane for mark in marks), default=-1) + 1
@@ -138,8 +139,7 @@ def _marks(histogram: Histogram, rules: list[dict[str, Any]]) -> list[Mark]:
             who = ", ".join(keys[:3]) + (" …" if len(keys) > 3 else "")
             found.append((value, f"{rule['rule']} {sign} {number(value)} {who}" if few else ""))
         if not few:
-            low, high = min(names), max(names)
-            found.append((low, f"{rule['rule']} {sign} {number(low)} to {number(high)} by {limit.get('by', 'column')}"))
+            found.append((min(names), f"{rule['rule']} {sign} {limit_brief(limit)}"))
     return _placed(histogram, sorted(found))
 
 
@@ -161,8 +161,9 @@ def _placed(histogram: Histogram, found: list[tuple[float, str]]) -> list[Mark]:
             if lane == len(ends):
                 ends.append([])
             ends[lane].append(span)
-        marks.append(Mark(round(100 * at, 2), label, lane, left, beyond))
-    return marks
+        marks.append(Mark(round(100 * at, 2), label, lane, left, beyond, minor=not label))
+    # the fine lines of a long table first, so that labels lie over them
+    return sorted(marks, key=lambda mark: not mark.minor)
 
 
 def _ticks(histogram: Histogram) -> list[tuple[float, str]]:

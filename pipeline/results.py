@@ -2,16 +2,16 @@
 
 import html
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.results_format import number, one_line, plain, share
+from pipeline.results_format import number, plain, share
 from pipeline.results_format import size as bytes_text
-from pipeline.results_story import Broken, Story, Survivor, measures_of
+from pipeline.results_story import Story, UnknownDocument
 from pipeline.results_warnings import warnings_of
-from schemas.errors import InputError, SluiceError
+from schemas.errors import InputError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["Run", "Story", "UnknownDocument", "warnings_of"]
 
 FORMAT = 1
-RESERVED = {"source", "id", "part", "row", "row_in_file"}
-
-
-class UnknownDocument(SluiceError):
-    """No document of the run has this id; the message says what ids of the run look like."""
 
 
 class Run:
@@ -179,128 +174,9 @@ class Run:
 
         Reads the row groups whose ids can hold it, not the ledger. Raises `UnknownDocument` if there is none.
         """
-        from pipeline import results_ledger
+        from pipeline import results_why
 
-        def rows(kind: str, id: str = id, source: str | None = source) -> list[dict[str, Any]]:
-            return [row for _, row in results_ledger.rows_of(results_ledger.files(self.ledger / kind), id, source)]
-
-        measured = rows("measures")
-        drops, failed, kept = rows("drops"), rows("quarantined"), self._kept(id, source)
-        stories = [self._story_of_drop(some, measured) for some in _fallen(drops)]
-        stories += [self._story_of_failure(row, measured) for row in failed]
-        stories += [self._story_of_kept(some, measured) for some in kept]
-        told = {story.source for story in stories}
-        stories += [
-            Story(
-                id, name, "unknown", self.note or "It was measured, and neither kept nor dropped: the ledger is not complete."
-            )
-            for name in dict.fromkeys(row["source"] for row in measured)
-            if name not in told
-        ]
-        if not stories:
-            raise UnknownDocument(self._no_such(id, source))
-        return sorted(stories, key=lambda story: story.source)
-
-    def _kept(self, id: str, source: str | None) -> list[list[tuple[Path, dict[str, Any]]]]:
-        from pipeline import results_ledger
-
-        found: dict[Any, list[tuple[Path, dict[str, Any]]]] = {}
-        for path, row in results_ledger.rows_of(self.shards, id, source):
-            # copies of one document share its text; a repeated id does not
-            found.setdefault((row.get("source"), row.get("text")), []).append((path, row))
-        return list(found.values())
-
-    def _story_of_kept(self, copies: list[tuple[Path, dict[str, Any]]], measured: list[dict[str, Any]]) -> Story:
-        path, row = copies[0]
-        source = row.get("source") or ""
-        shard = path.relative_to(self.path).as_posix()
-        times = f", and {len(copies) - 1} more" if len(copies) > 1 else ""
-        return Story(
-            row["id"],
-            source,
-            "kept",
-            f"It is in {shard}, row {number(row['row_in_file'])}{times}.",
-            shard=shard,
-            row=row["row_in_file"],
-            copies=len(copies),
-            measures=measures_of(self.steps, _values(measured, source, None), [], row),
-            excerpt=_excerpt(row),
-            path=[(step["step"], "passed") for step in self.steps],
-        )
-
-    def _story_of_drop(self, rows: list[dict[str, Any]], measured: list[dict[str, Any]]) -> Story:
-        first = rows[0]
-        broken = [Broken(r["step"], r["rule"], r["measure"], r["value"], r["op"], r["limit"]) for r in rows]
-        values = _values(measured, first["source"], (first["part"], first["row"]))
-        survivor = self._survivor(first) if first.get("survivor_id") is not None else None
-        reason = f"Dropped by {broken[0]}."
-        if survivor is not None:
-            alike = "" if survivor.similarity is None else f", similarity {number(round(survivor.similarity, 4))}"
-            reason = f"Dropped by {first['step']}.{first['rule']}: it duplicates {survivor.id} of {survivor.source}{alike}."
-        path = self._way(first["step"], "dropped", {name.rpartition(".")[0] for name in values})
-        return Story(
-            first["id"],
-            first["source"],
-            "dropped",
-            plain(reason),
-            broken=broken,
-            measures=measures_of(self.steps, values, broken, {}),
-            survivor=survivor,
-            path=path,
-        )
-
-    def _story_of_failure(self, row: dict[str, Any], measured: list[dict[str, Any]]) -> Story:
-        values = _values(measured, row["source"], (row["part"], row["row"]))
-        return Story(
-            row["id"],
-            row["source"],
-            "quarantined",
-            plain(f"Failed in {row['step']}: {row['error']}: {row['message']} ({row['place']})."),
-            measures=measures_of(self.steps, values, [], {}),
-            excerpt=row.get("excerpt"),
-            path=self._way(row["step"], "quarantined", set()),
-        )
-
-    def _way(self, at: str, fate: str, measured: set[str]) -> list[tuple[str, str]]:
-        names = [step["step"] for step in self.steps]
-        stop = names.index(at) if at in names else len(names)
-        later = ["measured" if name in measured else "not reached" for name in names[stop + 1 :]]
-        return list(zip(names, [*(["passed"] * stop), fate, *later], strict=False))
-
-    def _survivor(self, row: dict[str, Any]) -> Survivor:
-        from pipeline import results_ledger
-
-        id, source = row["survivor_id"], row["survivor_source"]
-        for copies in self._kept(id, source):
-            path, kept = copies[0]
-            fate = f"kept in {path.relative_to(self.path).as_posix()}, row {number(kept['row_in_file'])}"
-            return Survivor(source, id, row["similarity"], fate, _excerpt(kept))
-        later = results_ledger.rows_of(results_ledger.files(self.ledger / "drops"), id, source)
-        reasons = [f"{found['step']}.{found['rule']}" for _, found in later if found["rank"] == 0]
-        fate = f"itself dropped by {reasons[0]}" if reasons else "not among what was kept"
-        return Survivor(source, id, row["similarity"], fate, None)
-
-    def _no_such(self, id: str, source: str | None) -> str:
-        sources = sorted(self.manifest.get("sources") or {})
-        shown = ", ".join(plain(name) for name in sources) or "not known yet"
-        where = f" in source {plain(source)!r}" if source is not None else ""
-        told = f"No document of this run has the id {one_line(id, 80)!r}{where}. Its sources are: {shown}."
-        samples = [one_line(row, 60) for row in self._sample_ids()]
-        if samples:
-            hashed = all(len(text) >= 12 and all(char in "0123456789abcdef" for char in text) for text in samples)
-            like = "hashes that Sluice made, as the source has no ids" if hashed else "the source's own"
-            told += f" Ids here look like {', '.join(repr(text) for text in samples)} ({like})."
-        return told if self.note is None else f"{told} {self.note}"
-
-    def _sample_ids(self) -> Iterator[str]:
-        import pyarrow.parquet as pq
-
-        from pipeline import results_ledger
-
-        for path in (*self.shards, *results_ledger.files(self.ledger / "drops")):
-            for batch in pq.ParquetFile(path).iter_batches(3, columns=["id"]):
-                yield from batch.column(0).to_pylist()
-                return
+        return results_why.stories(self, id, source)
 
     def _came_in(self) -> int:
         counts = (self.manifest.get("counts") or {}).get("in") or {}
@@ -337,35 +213,6 @@ def _cell(value: Any) -> str:
 
 def _fraction(part: int | None, whole: int | None) -> float | None:
     return part / whole if part is not None and whole else None
-
-
-def _excerpt(row: dict[str, Any]) -> str | None:
-    text = row.get("text")
-    return text[:400] if isinstance(text, str) else None
-
-
-def _fallen(drops: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Rows of the ledger by document, each in order of rank. A rank of 0 begins another document at the same address."""
-    stories: list[list[dict[str, Any]]] = []
-    last = None
-    # the sort is stable, so rows of one address keep the order of the file
-    for row in sorted(drops, key=lambda row: (row["source"], row["part"], row["row"])):
-        key = (row["source"], row["part"], row["row"])
-        if key != last or row["rank"] == 0:
-            stories.append([])
-        stories[-1].append(row)
-        last = key
-    return stories
-
-
-def _values(measured: list[dict[str, Any]], source: str, address: tuple[int, int] | None) -> dict[str, float]:
-    """What was measured on a document. With a repeated id the rows of its address count, if there are any."""
-    rows = [row for row in measured if row["source"] == source]
-    here = [row for row in rows if (row["part"], row["row"]) == address]
-    values: dict[str, float] = {}
-    for row in [*rows, *here] if here else rows:
-        values |= {name: value for name, value in row.items() if name not in RESERVED and value is not None}
-    return values
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -76,6 +76,16 @@ def limit_text(limit: object) -> str:
     return number(limit) if isinstance(limit, int | float) else "–"
 
 
+def limit_brief(limit: object, most: int = 6) -> str:
+    """`limit_text`, but of a table with more than `most` entries only their range: `20 to 66 by language`."""
+    if not isinstance(limit, dict) or len(limit.get("values") or {}) <= most:
+        return limit_text(limit)
+    default = limit.get("default")
+    numbers = [*limit["values"].values(), *([] if default is None else [default])]
+    text = f"{number(min(numbers))} to {number(max(numbers))} by {limit.get('by', 'language')}"
+    return text if default is not None else f"{text}, others no limit"
+
+
 _HARMLESS = {"\n", "\t"}
 
 

@@ -5,9 +5,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.results_format import limit_text, number, one_line, plain
+from schemas.errors import SluiceError
 
 EXCERPT = 600
 SIGN = {"at_least": "≥", "at_most": "≤"}
+
+
+class UnknownDocument(SluiceError):
+    """No document of the run has this id; the message says what ids of the run look like."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,16 @@ from stages.core.stage import Stage
 
 @dataclass(frozen=True)
 class Node:
-    """One step of a segment. A recipe entry that stands for several nodes gives them one label."""
+    """One step of a segment. A recipe entry that stands for several nodes gives them one label and different keys."""
 
     label: str
     stage: Stage
+    number: int = 0
+
+    @property
+    def key(self) -> str:
+        """What the step's counts are kept under."""
+        return f"{self.label}/{self.number}" if self.number else self.label
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ class Steps:
                 self._set_aside(node, self.globals, outcome, tally, stop_on_error, error, partial(self._sketch_table, node))
                 outcome.sketches.clear()
                 return self._sketch(outcome, tally, stop_on_error)
-            tally.step(node.label)["seconds"] += time.perf_counter() - started
+            tally.step(node.key)["seconds"] += time.perf_counter() - started
         return None
 
     def _sketch_one(self, node: Node, docs: Docs) -> pa.Table:
@@ -132,7 +132,7 @@ class Steps:
                 return self._judge(group, outcome, tally, stop_on_error)
             judged.append((node, measures))
             broken.extend(judge(node.label, stage.rules(), measures, table))
-            tally.step(node.label)["seconds"] += time.perf_counter() - started
+            tally.step(node.key)["seconds"] += time.perf_counter() - started
         sizes = byte_lengths(table.column("text"))
         first = first_broken(broken, table.num_rows)
         self._count_group(group, broken, first, sizes, tally)
@@ -156,12 +156,13 @@ class Steps:
             times[item.rows] += 1
         alive = np.ones(len(first), bool)
         for node in group:
-            counts = tally.step(node.label)
+            counts = tally.step(node.key)
+            counts["measured"] += len(first)
             add(counts["in"], alive.sum(), sizes[alive].sum())
             for number, item in enumerate(broken):
                 if item.step != node.label:
                     continue
-                rule = tally.rule(node.label, item.rule.name)
+                rule = tally.rule(node.key, item.rule.name)
                 firsts = item.rows[first[item.rows] == number]
                 rule["broken"] += len(item.rows)
                 rule["first"] += len(firsts)
@@ -177,7 +178,7 @@ class Steps:
         except Exception as error:
             self._set_aside(node, [node], outcome, tally, stop_on_error, error, self._open[id(node)])
             return self._rewrite(node, outcome, tally, stop_on_error)
-        counts = tally.step(node.label)
+        counts = tally.step(node.key)
         sizes = byte_lengths(table.column("text"))
         add(counts["in"], table.num_rows, sizes.sum())
         parents = np.arange(table.num_rows)
@@ -202,7 +203,7 @@ class Steps:
     def _take_processed(
         self, node: Node, result: Processed, outcome: Outcome, sizes: np.ndarray, tally: Tally, stop_on_error: bool
     ) -> None:
-        table, counts = outcome.table, tally.step(node.label)
+        table, counts = outcome.table, tally.step(node.key)
         if result.failed and stop_on_error:
             row, error, trace = result.failed[0]
             raise document_error(node.label, table, row, error, trace) from error
@@ -216,7 +217,7 @@ class Steps:
             outcome.dropped.append(Dropped(table.take(at), outcome.rows[at], reasons_of(node.label, result.dropped)))
             add(counts["dropped"], len(at), sizes[at].sum())
             for _, reason in result.dropped:
-                rule = tally.rule(node.label, reason.reason)
+                rule = tally.rule(node.key, reason.reason)
                 for key in rule:
                     rule[key] += 1
 
@@ -269,9 +270,9 @@ class Steps:
         outcome.failed.append(Failed(node.label, table.take(at), outcome.rows[at], errors))
         size = int(byte_lengths(table.column("text"))[at].sum())
         for earlier in group[: [item is node for item in group].index(True)]:
-            add(tally.step(earlier.label)["in"], len(at), size)
-            add(tally.step(earlier.label)["out"], len(at), size)
-        counts = tally.step(node.label)
+            add(tally.step(earlier.key)["in"], len(at), size)
+            add(tally.step(earlier.key)["out"], len(at), size)
+        counts = tally.step(node.key)
         add(counts["in"], len(at), size)
         add(counts["quarantined"], len(at), size)
         keep = np.ones(table.num_rows, bool)

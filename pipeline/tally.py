@@ -11,6 +11,19 @@ Pair = list[int]
 """[documents, bytes of text]"""
 
 
+def empty_step() -> dict[str, Any]:
+    """Counts of a step that has seen nothing.
+
+    in, out, dropped, quarantined  [documents, bytes]
+    measured                       documents that its filter measured: all that entered its group
+    added                          children beyond the first of each parent
+    edited                         documents whose text it changed
+    rules                          rule -> documents that break it, for which it is the first reason, that break no other
+    """
+    pairs: dict[str, Any] = {key: [0, 0] for key in ("in", "out", "dropped", "quarantined")}
+    return {**pairs, "measured": 0, "added": 0, "edited": 0, "seconds": 0.0, "rules": {}}
+
+
 class Tally:
     """Grows batch by batch; `as_json` is what a part writes and all later sums are made of."""
 
@@ -23,19 +36,9 @@ class Tally:
 
     def step(self, label: str) -> dict[str, Any]:
         """The counts of one step."""
-        return self.steps.setdefault(
-            label,
-            {
-                "in": [0, 0],
-                "out": [0, 0],
-                "dropped": [0, 0],
-                "quarantined": [0, 0],
-                "added": 0,
-                "edited": 0,
-                "seconds": 0.0,
-                "rules": {},
-            },
-        )
+        if label not in self.steps:
+            self.steps[label] = empty_step()
+        return self.steps[label]
 
     def rule(self, label: str, rule: str) -> dict[str, int]:
         """The counts of one rule of a step."""

@@ -126,5 +126,8 @@ def largest_groups(
     # a group as large as the twentieth may yet come before it by its survivor
     largest = largest[sizes[largest] >= sizes[largest[min(19, len(largest) - 1)]]]
     names = members.select(["source", "id"]).take(pa.array(first[largest])).to_pylist()
-    new = [{"documents": int(sizes[at]), **name} for at, name in zip(largest, names, strict=True)]
-    return sorted(known + new, key=lambda group: (-group["documents"], group["source"], group["id"]))[:20]
+    new = [
+        {"size": int(sizes[at]), "survivor_source": name["source"], "survivor_id": name["id"]}
+        for at, name in zip(largest, names, strict=True)
+    ]
+    return sorted(known + new, key=lambda group: (-group["size"], group["survivor_source"], group["survivor_id"]))[:20]

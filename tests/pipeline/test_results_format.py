@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.results_format import duration, limit_text, number, one_line, plain, share, short, size
+from pipeline.results_format import duration, limit_brief, limit_text, number, one_line, plain, share, short, size
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ from pipeline.results_format import duration, limit_text, number, one_line, plai
         (limit_text({"by": "kind", "values": {"code": 3}, "default": 4}), "code 3 · others 4 (by kind)"),
         (limit_text(0.3), "0.3"),
         (limit_text(None), "–"),
+        (
+            limit_brief({"values": {f"l{n}": n for n in range(6)}, "default": 9}),
+            "l0 0 · l1 1 · l2 2 · l3 3 · l4 4 · l5 5 · others 9",
+        ),
+        (limit_brief({"values": {f"l{n}": n for n in range(7)}, "default": 9}), "0 to 9 by language"),
+        (limit_brief({"values": {f"l{n}": n for n in range(7)}, "default": None}), "0 to 6 by language, others no limit"),
     ],
 )
 def test_numbers_are_shown_as_people_read_them(shown, expected):

@@ -4,7 +4,7 @@ import random
 
 import pyarrow as pa
 import pytest
-from in_memory import documents, solve
+from in_memory import InMemory, documents, solve
 
 import stages.exact_dedup
 from stages.exact_dedup import ExactDedup
@@ -19,7 +19,7 @@ def test_the_first_by_source_and_id_stays() -> None:
         "documents": 5,
         "dropped": 2,
         "groups": 1,
-        "largest_groups": [{"documents": 3, "source": "books", "id": "9"}],
+        "largest_components": [{"size": 3, "survivor_source": "books", "survivor_id": "9"}],
         "source_pairs": [{"source": "web", "survivor_source": "books", "documents": 2}],
         "sketch_bytes_per_document": 16,
     }
@@ -88,7 +88,7 @@ def test_all_may_be_equal_and_empty() -> None:
 
 def test_twenty_groups_are_named_the_largest_first() -> None:
     rows = [("s", f"{group:02}-{copy}", f"text {group}") for group in range(30) for copy in range(2 + (group == 7))]
-    named = solve(ExactDedup(), documents(*rows))[1]["largest_groups"]
+    named = solve(ExactDedup(), documents(*rows))[1]["largest_components"]
     assert [group["id"] for group in named] == ["07-0"] + [f"{group:02}-0" for group in range(20) if group != 7]
 
 
@@ -109,3 +109,12 @@ def test_the_answer_does_not_depend_on_parts_and_slices(parts: int, held: int, m
     assert dropped == expected
     assert facts["groups"] == len(set(expected.values()))
     assert solve(ExactDedup(), documents(*rows))[1] == facts
+
+
+def test_all_128_bits_decide() -> None:
+    memory = InMemory(ExactDedup(), [documents(*[("s", str(at), str(at)) for at in range(5)])])
+    halves = [(1, 2), (1, 3), (1, 2), (2, 2), (1, 3)]
+    hashes = pa.array([low.to_bytes(8, "little") + high.to_bytes(8, "little") for low, high in halves], pa.binary(16))
+    memory.sketched[0] = memory.sketched[0].set_column(0, "text_hash", hashes)
+    ExactDedup().solve(memory, memory)
+    assert memory.dropped() == {("s", "2"): ("s", "0", 1.0), ("s", "4"): ("s", "1", 1.0)}
