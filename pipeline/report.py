@@ -16,7 +16,7 @@ from pipeline import results_ledger
 from pipeline.report_charts import Chart, bar, chart_of
 from pipeline.report_histograms import histograms
 from pipeline.results import Run
-from pipeline.results_format import duration, limit_brief, limit_text, number, plain, share, short, size
+from pipeline.results_format import duration, limit_brief, limit_text, number, one_line, plain, share, short, size
 from pipeline.results_story import SIGN
 
 HERE = Path(__file__).parent
@@ -204,7 +204,7 @@ def _clusters(run: Run) -> list[dict[str, Any]]:
         if isinstance(cluster, Mapping)
     ]
     dropped = sum((step.get("dropped") or {}).get("documents") or 0 for step in run.steps)
-    counted = run.duplicates(20).to_dicts() if dropped <= CLUSTER_ROWS else []
+    counted = run.duplicates(500).to_dicts() if dropped <= CLUSTER_ROWS else []
     members = {(row["step"], row["survivor_source"], row["survivor_id"]): row for row in counted}
     rows = []
     for cluster in told:
@@ -219,7 +219,7 @@ def _clusters(run: Run) -> list[dict[str, Any]]:
 
 def _text_of(run: Run, source: str, id: str) -> str | None:
     for _, row in results_ledger.rows_of(run.shards, id, source):
-        return str(row.get("text", ""))[:240]
+        return one_line(row.get("text", ""), 240)
     return None
 
 

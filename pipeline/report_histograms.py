@@ -152,7 +152,7 @@ def _first_pass(folder: Path, found: dict[str, Histogram], every: int) -> None:
             ends = np.cumsum(counts)
             for q in (0.005, 0.05, 0.5, 0.95, 0.995):
                 value = float(at[np.searchsorted(ends, np.ceil(q * chart.values))])
-                value = float(np.floor(value)) if chart.integer else value
+                value = float(np.ceil(value)) if chart.integer else value
                 chart.quantiles[q] = min(max(value, chart.low), chart.high)
 
 
