@@ -196,25 +196,22 @@ def _best(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _clusters(run: Run) -> list[dict[str, Any]]:
-    """The largest clusters of duplicates, as the solver counted them, with similarities where the ledger is small enough."""
-    told = [
-        {"step": step["step"], **cluster}
-        for step in run.steps
-        for cluster in (step.get("facts") or {}).get("largest_components") or []
-        if isinstance(cluster, Mapping)
-    ]
-    dropped = sum((step.get("dropped") or {}).get("documents") or 0 for step in run.steps)
-    counted = run.duplicates(500).to_dicts() if dropped <= CLUSTER_ROWS else []
-    members = {(row["step"], row["survivor_source"], row["survivor_id"]): row for row in counted}
-    rows = []
-    for cluster in told:
-        more = members.pop((cluster["step"], cluster.get("survivor_source"), cluster.get("survivor_id")), {})
-        rows.append({"min_similarity": None, "ids": []} | more | cluster)
-    rows += [row for row in members.values() if row["step"] not in {cluster["step"] for cluster in told}]
-    rows.sort(key=lambda row: -row["size"])
-    for row in rows[:20]:
+    """The largest clusters of duplicates, counted in the ledger; where that is too long, as the solver counted them.
+
+    The solver's components may hold documents that a closer look then kept, so the ledger comes first.
+    """
+    if sum((step.get("dropped") or {}).get("documents") or 0 for step in run.steps) <= CLUSTER_ROWS:
+        rows = run.duplicates(20).to_dicts()
+    else:
+        rows = [
+            {"step": step["step"], "min_similarity": None, **cluster}
+            for step in run.steps
+            for cluster in (step.get("facts") or {}).get("largest_components") or []
+        ]
+        rows = sorted(rows, key=lambda row: -row["size"])[:20]
+    for row in rows:
         row["excerpt"] = _text_of(run, row["survivor_source"], row["survivor_id"]) if len(run.shards) <= 64 else None
-    return rows[:20]
+    return rows
 
 
 def _text_of(run: Run, source: str, id: str) -> str | None:

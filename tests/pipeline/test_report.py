@@ -233,6 +233,13 @@ def test_languages_that_were_counted_at_the_end_only_have_no_column_of_what_came
     assert "Documents in" not in language
 
 
+def test_clusters_of_a_long_ledger_are_those_of_the_solver(made, monkeypatch):
+    monkeypatch.setattr("pipeline.report.CLUSTER_ROWS", 10)
+    plain = re.sub(r"\s+", " ", " ".join(elements(page(Run(made))).text))
+    assert "7 minhash_dedup web" in plain
+    assert "14 exact_dedup" not in plain
+
+
 def test_a_run_that_failed_says_so(tmp_path):
     text = page(Run(made_run.make_run(tmp_path, state="failed")))
     assert "This run failed: StageError: minhash_dedup raised on part 2." in text
