@@ -40,10 +40,15 @@ Settings = Annotated[
         "--set", help="step.key=value, *.key=value, output.order=source, seed=7; may be repeated.", show_default=False
     ),
 ]
-Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N documents of the input.", show_default=False)]
-Sample = Annotated[float | None, typer.Option(min=0, max=1, help="Only this share of the input.", show_default=False)]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Only so many documents, chosen by hash of their ids.", show_default=False)
+]
+Sample = Annotated[
+    float | None,
+    typer.Option(min=0, max=1, help="Only this share of the documents, chosen by hash of their ids.", show_default=False),
+]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or host:port.", show_default=False)]
-Force = Annotated[bool, typer.Option("--force", help="Write into a folder that holds another run, and reuse nothing.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace a finished run of another recipe in the output folder.")]
 Segments = Annotated[Path | None, typer.Option(help="Folder of what runs share.", show_default="<output>/../.sluice/segments")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no summary; only the run's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout; everything else on stderr.")]
@@ -232,7 +237,8 @@ def status(folder: RunFolder, json: Json = False) -> None:
     if json:
         print_json(found)
     else:
-        print(outline(found))
+        current = {key: value for key, value in (found.get("progress") or {}).items() if key != "phases"}
+        print(outline({**found, "progress": current}))
     if found.get("state") != "complete":
         raise typer.Exit(1)
 

@@ -51,7 +51,7 @@ def description(name: str) -> dict[str, Any]:
         "kind": _kind(found, stage),
         "doc": _doc(found),
         "parameters": [_parameter(key, field) for key, field in found.model_fields.items()],
-        "reads": list(dict.fromkeys(column for node in nodes for column in node.columns_read())),
+        "reads": _read(nodes),
         "writes": {column: str(kind) for node in nodes for column, kind in node.columns_written().items()},
         "measures": {key: str(kind) for node in nodes if isinstance(node, Filter) for key, kind in node.measures().items()},
         "rules": [
@@ -84,6 +84,16 @@ def as_text(found: Mapping[str, Any]) -> str:
     lines.append(f"writes  {', '.join(f'{key} ({kind})' for key, kind in found['writes'].items()) or 'nothing'}")
     lines += [f"needs   pip install 'sluice[{extra}]'" for extra in found["extra"]]
     return "\n".join([*lines, f"file    {found['file']}"])
+
+
+def _read(nodes: list[Stage]) -> list[str]:
+    """Columns that must be there before the first node: not those that one node writes for the next."""
+    found: dict[str, None] = {}
+    written: set[str] = set()
+    for node in nodes:
+        found |= dict.fromkeys(column for column in node.columns_read() if column not in written)
+        written |= set(node.columns_written())
+    return list(found)
 
 
 def _instance(kind: type[Stage]) -> Stage | None:

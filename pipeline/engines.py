@@ -42,7 +42,7 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Threads of this process: kernels release the GIL, a debugger works, one mark of a dead process is enough to look closer."""
+    """Threads of this process: kernels release the GIL, a debugger works. One mark of a dead process is enough here."""
 
     name = "local"
     marks = min(1, MARKS_BEFORE_ISOLATION)

@@ -112,7 +112,7 @@ class Progress:
             now = self._clock()
             current = self._phase or (self._phases[-1] if self._phases else None)
             return {
-                "state": "closed" if self._closed.is_set() else "running",
+                "ended": self._closed.is_set(),
                 **(current.numbers(now) if current else {}),
                 "rss_bytes": self._process.memory_info().rss,
                 "waiting": self._waiting or None,
@@ -193,6 +193,8 @@ class _Phase:
 
     def seconds_left(self, now: float) -> float | None:
         """From bytes where their number is known, as units differ in size; None before anything is done."""
+        if self.done >= self.units:
+            return 0.0
         if self.total_bytes and self.bytes:
             share = self.bytes / self.total_bytes
         elif self.done > self.before and self.units > self.before:

@@ -13,6 +13,7 @@ from typing import Any, Self
 from pipeline.attempts import MARKS_BEFORE_ISOLATION
 from pipeline.engines import cores
 from schemas.errors import SluiceError, StageError, Stalled
+from schemas.recipe import Resources
 
 STALL_SECONDS = 45
 """No task has begun after so long: nothing ever will, and the run ends instead of hanging."""
@@ -24,7 +25,8 @@ class RayEngine:
     name = "ray"
     marks = MARKS_BEFORE_ISOLATION
 
-    def __init__(self, workers: int | None, address: str | None, waiting: Callable[[str], None]) -> None:
+    def __init__(self, workers: int | None, address: str | None, resources: Resources, waiting: Callable[[str], None]) -> None:
+        self._resources = resources
         self._address = address or os.environ.get("RAY_ADDRESS") or None
         self._asked = workers
         self._waiting = waiting
@@ -44,7 +46,14 @@ class RayEngine:
             if self._address:
                 ray.init(address=self._address, log_to_driver=True, logging_level=logging.ERROR)
             else:
-                ray.init(num_cpus=self.workers, include_dashboard=False, log_to_driver=True, logging_level=logging.ERROR)
+                ray.init(
+                    num_cpus=self.workers,
+                    object_store_memory=self._resources.object_store_bytes,
+                    _temp_dir=self._resources.ray_folder,
+                    include_dashboard=False,
+                    log_to_driver=True,
+                    logging_level=logging.ERROR,
+                )
             self._ours = True
         free = int(
             ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]

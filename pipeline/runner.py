@@ -85,7 +85,7 @@ def run(
     manifest.write(folder, {**head, **facts, **plan_facts, "state": "running"})
     with Progress(progress, folder) as shown, _terminable():
         try:
-            made = _engine(engine, workers, address, shown)
+            made = _engine(engine, workers, address, planned, shown)
             with _locked(planned.segments), made:
                 facts["workers"] = made.workers
                 _run_all(planned, made, folder, shown, facts, clock)
@@ -96,11 +96,11 @@ def run(
     return Run(folder)
 
 
-def _engine(name: str, workers: int | None, address: str | None, shown: Progress) -> Engine:
+def _engine(name: str, workers: int | None, address: str | None, planned: Plan, shown: Progress) -> Engine:
     if name == "local":
         return LocalEngine(workers or cores())
     if name == "ray":
-        return RayEngine(workers, address, shown.waiting)
+        return RayEngine(workers, address, planned.recipe.keys.resources, shown.waiting)
     raise RecipeError(f"engine is {name!r}, expected 'ray' or 'local'")
 
 
@@ -150,7 +150,7 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
     if not todo:
         return
     _remove_unfinished(segment)
-    label = ", ".join(segment.steps()) or "write"
+    label = f"segment {segment.index + 1} of {len(planned.segments)}: {_named(segment)}"
     shown.phase(label, len(units), done=len(units) - len(todo), bytes=size)
     attempts = Path(segment.folder, "attempts")
     for result in engine.map(partial(run_unit, segment, marks=engine.marks), todo, label, begun=lambda: attempts.is_dir()):
@@ -159,6 +159,11 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
             entered = [a + b for a, b in zip(entered, part["in"], strict=True)]
             left = [a + b for a, b in zip(left, part["out"], strict=True)]
         shown.advance(1, entered[0], left[0], entered[1])
+
+
+def _named(segment: Segment) -> str:
+    steps = segment.steps()
+    return ", ".join(steps) if len(steps) <= 3 else f"{steps[0]} ... {steps[-1]} ({len(steps)} steps)"
 
 
 def _write_data(planned: Plan, engine: Engine, folder: Path, shown: Progress) -> list[dict[str, Any]]:
@@ -230,7 +235,8 @@ def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
             return Run(folder)
         if not same and before.get("state") == "complete" and not force:
             raise OutputError(
-                f"{folder} holds a finished run with another recipe or input ({before.get('name')}-{str(before.get('fingerprint'))[:8]});"
+                f"{folder} holds a finished run with another recipe or input"
+                f" ({before.get('name')}-{str(before.get('fingerprint'))[:8]});"
                 " choose another folder, or give --force to replace it"
             )
         for name in ("data", "ledger"):

@@ -1,7 +1,7 @@
 """The training set: shards of Parquet in one order, whatever the number of workers.
 
-The last segment left its documents in pieces (row groups of its parts): by range of the order's key, or as in the source. A piece
-belongs to one row group of one shard; a shard is made row group by row group, so that memory holds one of them.
+The last segment left its documents in pieces (row groups of its parts): by range of the order's key, or as in the source. A
+piece belongs to one row group of one shard; a shard is made row group by row group, so that memory holds one of them.
 """
 
 import os

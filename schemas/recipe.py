@@ -146,6 +146,15 @@ class Resources(Keys):
         description="text of one unit of work; default from the input's size, 16 MB to 128 MB",
         json_schema_extra={"unit": "bytes"},
     )
+    object_store_bytes: Bytes = Field(
+        256_000_000,
+        ge=80_000_000,
+        description="size of Ray's object store where Sluice starts Ray itself; no text passes through it",
+        json_schema_extra={"unit": "bytes"},
+    )
+    ray_folder: str | None = Field(
+        None, description="folder for Ray's session and spilled objects, where Sluice starts Ray; default Ray's"
+    )
     max_document_bytes: Bytes = Field(
         1_000_000_000,
         ge=1,

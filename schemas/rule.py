@@ -1,7 +1,7 @@
 """Limits and rules: how a measure becomes a decision. Every limit includes its end."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,17 +33,17 @@ Limit = int | float | Percentile | Table
 """What a recipe may write where a filter has a limit; `null` switches the rule off."""
 
 
-def share(default: float | None, description: str) -> object:
+def share(default: float | None, description: str) -> Any:
     """A pydantic field for a limit that is a share from 0 to 1."""
     return _limit(default, description, "share", 0.0, 1.0)
 
 
-def count(default: float | None, description: str, unit: str) -> object:
+def count(default: float | None, description: str, unit: str) -> Any:
     """A pydantic field for a limit that is zero or more of `unit`."""
     return _limit(default, description, unit, 0.0, None)
 
 
-def _limit(default: float | None, description: str, unit: str, low: float | None, high: float | None) -> object:
+def _limit(default: float | None, description: str, unit: str, low: float | None, high: float | None) -> Any:
     return Field(default, description=description, json_schema_extra={"unit": unit, "low": low, "high": high})
 
 

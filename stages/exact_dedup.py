@@ -24,8 +24,9 @@ class ExactDedup(Global):
     The survivor is the first in the order of `keep`; ties go to the smaller source, then the smaller id, then the address, so
     that the answer does not depend on how the input was cut into parts.
 
-    Sketch: 16 bytes per document (24 with a keep column). `solve` reads the hashes once for every 4 million documents and
-    holds 24 bytes for each of these, more only if more than that have one text; sources and ids it reads of duplicates alone.
+    Sketch: 16 bytes per document, 24 with `longest` or a column. `solve` reads the hashes once for every 4 million documents
+    and holds about 100 bytes for each of these (more of them only if more have one text), and about 100 per dropped document;
+    it reads sources and ids of duplicates alone.
     """
 
     normalize: Literal["none", "whitespace_case"] = Field(

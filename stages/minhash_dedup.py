@@ -15,7 +15,7 @@ from stages.kernels.datatrove_minhash import datatrove_shingles, datatrove_signa
 from stages.kernels.minhash import band_keys, shingles, signatures
 from stages.kernels.words import words
 
-HELD_MEMBERS = 2**19
+HELD_MEMBERS = 2**18
 """documents whose signatures `solve` holds at once; a larger component is held whole"""
 
 
@@ -38,8 +38,9 @@ class MinhashDedup(Global):
     shingle has no signature: it is kept and never matched (Broder 1997; datatrove does the same).
 
     Sketch, 14 x 8 at 32 bits: 448 bytes of signature, 112 of band keys, 12 of counts, 8 of score if a column decides.
-    `solve` holds 33 bytes per document while it joins one band after the other, then 800 per member for half a million
-    members of components at a time, and about 100 per dropped document.
+    `solve` holds about 33 bytes per document while it joins one band after the other, then about 2 KB per member of a
+    component for a quarter of a million members at a time, and about 100 bytes per dropped document. It reads each band
+    once, and signatures and names of components' members alone.
     """
 
     bands: int = Field(14, description="bands; more find less similar pairs", ge=1, le=1000)

@@ -62,5 +62,3 @@ class NormalizeText(Map):
 
     def _clean(self, text: Text) -> tuple[Text, np.ndarray]:
         return clean(text, self.form, self.collapse_spaces, self.strip_trailing_spaces, self.max_blank_lines)
-
-

@@ -127,10 +127,10 @@ def _matches(data, position, end, needle, start, stop):  # type: ignore[no-untyp
 def _same(data, position, end, needle):  # type: ignore[no-untyped-def]
     if position + len(needle) > end:
         return False
-    for index in range(len(needle)):
-        if data[position + index] != needle[index]:
-            return False
-    return True
+    index = 0
+    while index < len(needle) and data[position + index] == needle[index]:
+        index += 1
+    return index == len(needle)
 
 
 @leaf

@@ -5,9 +5,12 @@ words) where the library adds n-gram after n-gram in float32: scores differ from
 again costs one addition. Every step is plain IEEE arithmetic in a fixed order, so that all machines give the same bits.
 """
 
+from typing import Any
+
 import numpy as np
 
-from stages.kernels.fasttext_model import EOS, HIERARCHICAL, SOFTMAX, Model, word_hash
+from stages.kernels.fasttext_labels import best_labels
+from stages.kernels.fasttext_model import EOS, Model, word_hash
 from stages.kernels.text import Text
 from stages.kernels.unicode import leaf
 
@@ -20,7 +23,6 @@ _EOS_HASH = word_hash(EOS)
 _SEPARATORS = np.zeros(256, np.bool_)
 _SEPARATORS[[0, 9, 10, 11, 12, 13, 32]] = True
 _SEPARATORS.flags.writeable = False
-_SIGMOID_STEPS, _SIGMOID_END = 512, 8
 
 
 def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +64,7 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
     )
     labels = np.full(count, -1, np.int32)
     scores = np.zeros(count, np.float64)
-    _best_labels(
+    best_labels(
         sums.reshape(count, model.dim), rows, model.loss, model.output, model.left, model.right, labels, scores,
         np.zeros(model.dim), np.zeros(len(model.output) + 2, np.int64), np.zeros(len(model.output) + 2),
     )  # fmt: skip
@@ -70,7 +72,7 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
 
 
 @leaf
-def _find_entry(data, start, end, hashed, slots, entry_offsets, entry_bytes):  # type: ignore[no-untyped-def]
+def _find_entry(data: Any, start: Any, end: Any, hashed: Any, slots: Any, entry_offsets: Any, entry_bytes: Any) -> Any:
     mask = len(slots) - 1
     slot = np.int64(hashed) & mask
     while slots[slot] >= 0:
@@ -89,23 +91,21 @@ def _find_entry(data, start, end, hashed, slots, entry_offsets, entry_bytes):  #
 
 
 @leaf
-def _starts_with(data, start, end, prefix):  # type: ignore[no-untyped-def]
-    if end - start < len(prefix):
-        return False
-    for i in range(len(prefix)):
-        if data[start + i] != prefix[i]:
-            return False
-    return True
+def _starts_with(data: Any, start: Any, end: Any, prefix: Any) -> Any:
+    same = 0
+    while same < len(prefix) and start + same < end and data[start + same] == prefix[same]:
+        same += 1
+    return same == len(prefix)
 
 
 @leaf
-def _extend(hashed, byte):  # type: ignore[no-untyped-def]
+def _extend(hashed: Any, byte: Any) -> Any:
     """One step of 32-bit FNV-1a on a byte taken as signed, as the library does."""
     return ((hashed ^ np.uint64(np.int64(np.int8(byte)))) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
 
 
 @leaf
-def _set_bits(bits):  # type: ignore[no-untyped-def]
+def _set_bits(bits: Any) -> Any:
     bits -= (bits >> np.uint64(1)) & np.uint64(0x5555555555555555)
     bits = (bits & np.uint64(0x3333333333333333)) + ((bits >> np.uint64(2)) & np.uint64(0x3333333333333333))
     bits = (bits + (bits >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -114,8 +114,20 @@ def _set_bits(bits):  # type: ignore[no-untyped-def]
 
 @leaf
 def _sum_word(
-    data, start, end, hashed, settings, slots, entry_offsets, entry_bytes, bucket_bits, bucket_base, vectors, totals, at
-):  # type: ignore[no-untyped-def]
+    data: Any,
+    start: Any,
+    end: Any,
+    hashed: Any,
+    settings: Any,
+    slots: Any,
+    entry_offsets: Any,
+    entry_bytes: Any,
+    bucket_bits: Any,
+    bucket_base: Any,
+    vectors: Any,
+    totals: Any,
+    at: Any,
+) -> Any:
     """Put the sum of a word's rows in `totals[at : at + dim]`; returns their number, -1 for a label, which is no word.
 
     The rows are the word's own, if the model knows it, and those of the character n-grams of `<word>`. A byte 10xxxxxx
@@ -186,9 +198,23 @@ def _sum_word(
 
 @leaf
 def _sum_vectors(
-    offsets, data, settings, slots, entry_offsets, entry_bytes, bucket_bits, bucket_base, vectors, separators,
-    memory_words, memory_rows, memory_sums, running, sums, rows,
-):  # type: ignore[no-untyped-def]  # fmt: skip
+    offsets: Any,
+    data: Any,
+    settings: Any,
+    slots: Any,
+    entry_offsets: Any,
+    entry_bytes: Any,
+    bucket_bits: Any,
+    bucket_base: Any,
+    vectors: Any,
+    separators: Any,
+    memory_words: Any,
+    memory_rows: Any,
+    memory_sums: Any,
+    running: Any,
+    sums: Any,
+    rows: Any,
+) -> None:
     """Sum of the rows of each document and their number; 0 if it has none besides that of the end of line.
 
     Words already summed in this batch are found again in a memory, by their bytes.
@@ -196,13 +222,13 @@ def _sum_vectors(
     buckets, word_ngrams, words, eos = settings[BUCKETS], settings[WORD_NGRAMS], settings[WORDS], settings[EOS_ROW]
     most, memory, dim = settings[MOST_BYTES], settings[MEMORY], settings[DIM]
     for document in range(len(offsets) - 1):
-        position, end = offsets[document], offsets[document + 1]
+        position, end = np.int64(offsets[document]), np.int64(offsets[document + 1])
         if 0 <= most < end - position:
             end = position + most
             while end > position and (data[end] & 0xC0) == 0x80:
                 end -= 1
         total = document * dim
-        found = 0
+        found = np.int64(0)
         depth = 0  # word n-grams that can still grow
         at_end = False
         while not at_end:
@@ -269,83 +295,3 @@ def _sum_vectors(
                     running[k] = running[k - 1]
                 running[0] = signed
         rows[document] = found
-
-
-@leaf
-def _exp(x):  # type: ignore[no-untyped-def]
-    """e to the x within 2 units in the last place. Not the C library's, whose last bit depends on its version and the CPU."""
-    x = min(max(x, -700.0), 700.0)
-    k = np.floor(x * 1.4426950408889634 + 0.5)
-    r = (x - k * 0.693145751953125) - k * 1.4286068203094173e-06
-    value = 1.0
-    for n in range(14, 0, -1):
-        value = 1.0 + value * r / n
-    exponent = np.int64(k)
-    scale = 2.0 if exponent >= 0 else 0.5
-    for _ in range(abs(exponent)):
-        value *= scale
-    return value
-
-
-@leaf
-def _dot(matrix, row, hidden):  # type: ignore[no-untyped-def]
-    value = 0.0
-    for d in range(len(hidden)):
-        value += matrix[row, d] * hidden[d]
-    return value
-
-
-@leaf
-def _best_labels(sums, rows, loss, output, left, right, labels, scores, hidden, nodes, values):  # type: ignore[no-untyped-def]
-    """Label with the highest score, the first of equals in the library's order, for each document that has rows."""
-    count = len(output)
-    for document in range(len(sums)):
-        if rows[document] == 0:
-            continue
-        for d in range(len(hidden)):
-            hidden[d] = sums[document, d] / rows[document]
-        best, best_score = np.int64(-1), -1.0
-        if loss == HIERARCHICAL:
-            depth = 1
-            nodes[0], values[0] = 2 * count - 2, 1.0
-            while depth:
-                depth -= 1
-                node, product = nodes[depth], values[depth]
-                # a child may score above its parent by the 1e-5 that is added to each probability
-                if product < best_score * 0.99:
-                    continue
-                if node < count:
-                    if product > best_score:
-                        best, best_score = node, product
-                    continue
-                p = 1.0 / (1.0 + _exp(-_dot(output, node - count, hidden)))
-                nodes[depth], values[depth] = right[node - count], product * (p + 1e-5)
-                nodes[depth + 1], values[depth + 1] = left[node - count], product * (1.0 - p + 1e-5)
-                depth += 2
-        elif loss == SOFTMAX:
-            highest = -np.inf
-            for label in range(count):
-                values[label] = _dot(output, label, hidden)
-                highest = max(highest, values[label])
-            total = 0.0
-            for label in range(count):
-                values[label] = _exp(values[label] - highest)
-                total += values[label]
-            for label in range(count):
-                score = values[label] / total + 1e-5
-                if score > best_score:
-                    best, best_score = np.int64(label), score
-        else:  # a sigmoid for each label, read off the library's table
-            for label in range(count):
-                x = _dot(output, label, hidden)
-                if x < -_SIGMOID_END:
-                    score = 0.0
-                elif x > _SIGMOID_END:
-                    score = 1.0
-                else:
-                    step = np.int64((x + _SIGMOID_END) * _SIGMOID_STEPS / _SIGMOID_END / 2)
-                    score = 1.0 / (1.0 + _exp(-(step * 2.0 * _SIGMOID_END / _SIGMOID_STEPS - _SIGMOID_END)))
-                if score + 1e-5 > best_score:
-                    best, best_score = np.int64(label), score + 1e-5
-        labels[document] = best
-        scores[document] = best_score

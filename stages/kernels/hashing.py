@@ -144,7 +144,7 @@ def order_keys(
     source_text, id_text = text_of(source), text_of(id)
     by_source = hash_texts(source_text, int(salt_hash))
     keys = hash_texts(id_text, by_source)
-    copies = np.full(len(keys), copy, np.int64) if isinstance(copy, int) else np.asarray(copy, np.int64)
+    copies = np.asarray(copy, np.int64) if np.ndim(copy) else np.full(len(keys), copy, np.int64)
     if not len(by_source) == len(keys) == len(copies):
         raise ValueError(f"source, id and copy have {len(by_source)}, {len(keys)} and {len(copies)} entries")
     _mix_copies(frozen(copies), keys)

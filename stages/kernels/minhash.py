@@ -20,7 +20,7 @@ _ASCII_LOWER = np.uint64(0x2020202020202020)
 _FROM_A = np.uint64(0x1F1F1F1F1F1F1F1F)
 """added to a byte below 0x80, sets its high bit from a on"""
 _ABOVE_Z = np.uint64(0x0505050505050505)
-"""added to a byte below 0x80, sets its high bit beyond z"""
+"""added to a byte of UTF-8 (none is above 0xF4), sets its high bit beyond z"""
 _KEPT = ("L", "M", "N")
 
 
@@ -84,7 +84,7 @@ def _word_shingles(
                 width = min(end - at, 8)
                 chunk = load64(data, at) & (_ALL >> np.uint64(64 - 8 * width))
                 lower = chunk | (_ASCII_LOWER & (_ALL >> np.uint64(64 - 8 * width)))
-                letters = (lower + _FROM_A) & ~(lower + _ABOVE_Z) & ~chunk & _HIGH
+                letters = (lower + _FROM_A) & ~(lower + _ABOVE_Z) & _HIGH
                 if letters != _HIGH & (_ALL >> np.uint64(64 - 8 * width)):
                     break
                 if any_:

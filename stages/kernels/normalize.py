@@ -78,13 +78,21 @@ def clean(text: Text, form: Form, collapse: bool, strip: bool, max_blank_lines: 
 
 
 @leaf
-def _clean(  # type: ignore[no-untyped-def]
-    offsets: Any, data: Any, table: Any, check: Any, collapse: Any, strip: Any, limit: Any, out: Any, out_offsets: Any, flags: Any
-):
+def _clean(
+    offsets: Any,
+    data: Any,
+    table: Any,
+    check: Any,
+    collapse: Any,
+    strip: Any,
+    limit: Any,
+    out: Any,
+    out_offsets: Any,
+    flags: Any,
+) -> None:
     at = np.int64(0)
     for document in range(len(offsets) - 1):
-        position, end = offsets[document], offsets[document + 1]
-        begin = at
+        position, end = np.int64(offsets[document]), np.int64(offsets[document + 1])
         changed = False
         not_in_form = False
         line = at  # where the line begins in `out`, and
@@ -92,7 +100,7 @@ def _clean(  # type: ignore[no-untyped-def]
         run = at  # where the last run of blanks begins
         blank_lines = np.int64(0)
         in_blank = False
-        last_class = 0
+        last_class = np.int64(0)
         while position < end:
             byte = data[position]
             if 0x20 < byte < 0x7F:
@@ -101,7 +109,7 @@ def _clean(  # type: ignore[no-untyped-def]
                 position += 1
                 solid = at
                 in_blank = False
-                last_class = 0
+                last_class = np.int64(0)
                 continue
             code, width = decode(data, position, end)
             bits = np.int64(table[code])
@@ -124,7 +132,7 @@ def _clean(  # type: ignore[no-untyped-def]
                 line = at
                 solid = at
                 in_blank = False
-                last_class = 0
+                last_class = np.int64(0)
                 continue
             if bits & _REMOVED:
                 changed = True

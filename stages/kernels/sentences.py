@@ -96,7 +96,8 @@ def _count_ends(offsets, data, marks, sentences):  # type: ignore[no-untyped-def
                 if state == inside:
                     state = ended
             elif not (bits & _CLOSER and state != inside):
-                count += state == between or state == ended_wide
+                if state != inside and state != ended:
+                    count += 1
                 state = inside
         sentences[document] = count
 
@@ -148,11 +149,11 @@ def _count_by_tokens(doc_offsets, starts, sizes, lengths, data, marks, documents
                 ended = False
             after = start + sizes[token]
             punctuation = True
-            bits = 0
+            bits = np.int64(0)
             position = start
             while position < after:
                 code, size = decode(data, position, after)
-                bits = np.int64(marks[code]) if code < len(marks) else 0
+                bits = np.int64(marks[code]) if code < len(marks) else np.int64(0)
                 punctuation = punctuation and bits & _PUNCTUATION != 0
                 position += size
             if lengths[token] == 1 and bits & _SPACY_END:

@@ -5,7 +5,8 @@ What is a word depends on the mode.
 **sluice** (default): fast, and right for scripts without spaces. White space (`str.isspace`) separates. Between white space
 - a maximal run of letters, digits and marks is a word. Kept inside are `_` and `@` between such; `.`, `,`, `/` and `:`
   between digits (3.14, 1,000, 10:30); `.` between letters unless a lower case letter is followed by a capital (example.com,
-  but end . Next); `-` between a letter and a digit (2-year); an apostrophe between letters (o'clock); format characters.
+  but end . Next) and after a letter by itself (U.S., e.g.); `-` between a letter and a digit (2-year); an apostrophe between
+  letters (o'clock); format characters; and before it, if white space is before them, hyphens or a slash (--flag, -1, /etc).
   From a run and `://` on, an address goes to the next white space, quotation mark or angle bracket, less the marks at its end;
 - an apostrophe and one or two letters that end a word are a word: it 's, we 'll, don 't;
 - every letter of Han, kana, Thai, Lao, Khmer and Myanmar, with its marks, is a word;
@@ -222,7 +223,11 @@ def _link_end(data: Any, position: Any, end: Any, table: Any) -> Any:
 
 @leaf
 def _run_end(data: Any, position: Any, before: Any, end: Any, table: Any) -> Any:
-    """End of the run of letters, digits and marks that has reached `position`, and the class of its last letter or digit."""
+    """End of the run of letters, digits and marks that has reached `position`, and the class of its last letter or digit.
+
+    The run has one code point so far, of class `before`.
+    """
+    part = 1  # code points since the run's begin or the last full stop
     while position < end:
         code, size = decode(data, position, end)
         bits = np.int64(table[code])
@@ -231,12 +236,33 @@ def _run_end(data: Any, position: Any, before: Any, end: Any, table: Any) -> Any
                 break
             if bits & (LETTER | DIGIT):
                 before = bits
+            part += 1
         else:
             joined = _joins(data, code, before, position + size, end, table)
+            if not joined and code == 0x2E and part == 1 and before & LETTER:  # an initial or e.g.
+                if position + size == end or data[position + size] != 0x2E:
+                    position += size
+                break
             if not joined or (_is_apostrophe(code) and _clitic_end(data, position, end, table)):
                 break
+            part = 0 if code == 0x2E else part + 1
         position += size
     return position, before
+
+
+@leaf
+def _lead_end(data: Any, position: Any, end: Any, table: Any) -> Any:
+    """Where the run begins that follows hyphens or one slash at `position`; `position` if none does."""
+    stop = position + 1
+    if data[position] == 0x2D:
+        while stop < end and data[stop] == 0x2D:
+            stop += 1
+    elif data[position] != 0x2F:
+        return position
+    if stop == end:
+        return position
+    code, _ = decode(data, stop, end)
+    return stop if table[code] & _WORD and not table[code] & UNSPACED else position
 
 
 @leaf
@@ -281,11 +307,13 @@ def split_words(
     while document < count:
         total = doc_offsets[document]
         position, end = offsets[document], offsets[document + 1]
+        fresh = True  # nothing stands between here and white space or the begin
         while position < end:
             first = data[position]
             bits = table[first] if first < 0x80 else np.uint16(0)
             if bits & SPACE:
                 position += 1
+                fresh = True
                 continue
             if total + 2 > len(starts):  # a word and its clitic
                 return document
@@ -301,9 +329,16 @@ def split_words(
                     first = data[stop]
                     bits = table[first] if first < 0x80 else np.uint16(0)
                 joiner = False
-                if stop + 1 < end and bits & SYMBOL:
+                if bits & SYMBOL and stop + 1 == end:
+                    joiner = first == 0x2E and stop == position + 1
+                elif bits & SYMBOL and stop != end:
                     second = data[stop + 1]
-                    joiner = second > 0x7F or table[second] & _INSIDE != 0 or (first == 0x3A and second == 0x2F)
+                    joiner = (
+                        (first == 0x2E and stop == position + 1)
+                        or second > 0x7F
+                        or table[second] & _INSIDE != 0
+                        or (first == 0x3A and second == 0x2F)
+                    )
                 if stop == end or (first < 0x80 and not joiner):
                     starts[total] = position
                     sizes[total] = lengths[total] = stop - position
@@ -312,8 +347,15 @@ def split_words(
                     flags[total] = NOT_PUNCT | (HAS_ALPHA if seen & LETTER else 0)
                     total += 1
                     position = stop
+                    fresh = False
                     continue
-            elif bits & SYMBOL and first != 0x2D and first != 0x2E and (position + 1 == end or data[position + 1] < 0x80):
+            elif (
+                bits & SYMBOL
+                and first != 0x2D
+                and first != 0x2E
+                and not (fresh and first == 0x2F)
+                and (position + 1 == end or data[position + 1] < 0x80)
+            ):
                 starts[total] = position
                 sizes[total] = lengths[total] = 1
                 value = (_SEED ^ np.uint64(first)) * _FACTOR
@@ -322,12 +364,16 @@ def split_words(
                 flags[total] = 0 if bits & _NOT_WORD else NOT_PUNCT
                 total += 1
                 position += 1
+                fresh = False
                 continue
             code, size = decode(data, position, end)
             if table[code] & _SKIPPED:
                 position += size
+                fresh = fresh or table[code] & SPACE != 0
                 continue
-            stop, last = _word_end(data, position, end, table)
+            begin = _lead_end(data, position, end, table) if fresh else position
+            fresh = False
+            stop, last = _word_end(data, begin, end, table)
             if last:
                 link = _link_end(data, stop, end, table)
                 if link:

@@ -65,11 +65,17 @@ def test_shingles_equal_their_definition(hash_: str, bits: int, size: int) -> No
         assert hashes[offsets[at] : offsets[at + 1]].tolist() == shingles_slowly(words, size, hash_, bits)
 
 
+OF_ODD_FACTOR = next(at for at, factor in enumerate(affine_maps(6, 5)[0]) if factor % 2)
+
+
 @pytest.mark.parametrize("bits", [32, 64])
 def test_minima_equal_their_definition(bits: int) -> None:
     rng = np.random.default_rng(7)
     hashes = rng.integers(0, 2**bits, 60, np.uint64, endpoint=False)
     hashes[:2] = 0, 2**bits - 1
+    factor, addend = (int(numbers[OF_ODD_FACTOR]) for numbers in affine_maps(6, 5))
+    if bits == 64:  # a product that is the prime itself, and so 0
+        hashes[2] = (2**61 - 1 - addend) * pow(factor, -1, 2**64) % 2**64
     offsets = np.array([0, 2, 3, 3, 60], np.int64)
     factors, addends = affine_maps(6, 5)
     signature = datatrove_signatures(hashes, offsets, 6, 5, bits)

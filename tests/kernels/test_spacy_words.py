@@ -1,6 +1,7 @@
 """datatrove mode against spaCy on the whole text."""
 
 import random
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pytest
 import spacy
 
+from schemas.errors import MissingExtra
 from stages.kernels import spacy_words
 from stages.kernels.text import text_of
 from stages.kernels.words import hash_of, words_of
@@ -100,3 +102,10 @@ def test_threads_share_what_was_seen() -> None:
     batches = [random_texts(seed, 60) for seed in range(3, 11)]
     with ThreadPoolExecutor(4) as pool:
         assert [*pool.map(cut, batches)] == [[whole(text) for text in batch] for batch in batches]
+
+
+def test_without_spacy_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spacy_words, "_memory", spacy_words._Memory())
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    with pytest.raises(MissingExtra, match=r"pip install 'sluice\[parity\]'"):
+        cut(["a"])

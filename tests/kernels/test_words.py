@@ -1,6 +1,7 @@
 """The default mode's words, against literal cases and a definition on strings."""
 
 import random
+import re
 import unicodedata
 
 import numpy as np
@@ -33,7 +34,15 @@ def cut(texts: list[str]) -> list[list[str]]:
         ("well-known and/or", ["well", "-", "known", "and", "/", "or"]),
         ("2-year GPL-2 3-4", ["2-year", "GPL-2", "3", "-", "4"]),
         ("3.14 1,000 10:30 1/2 a:b", ["3.14", "1,000", "10:30", "1/2", "a", ":", "b"]),
-        ("example.com U.S. end.Next", ["example.com", "U.S", ".", "end", ".", "Next"]),
+        ("example.com U.S. end.Next", ["example.com", "U.S.", "end", ".", "Next"]),
+        ("J. B. e.g., ab. 5. a... x.y.z", ["J.", "B.", "e.g.", ",", "ab", ".", "5", ".", "a", "...", "x.y.z"]),
+        ("U.S.'s é. 漢.", ["U.S.", "'s", "é.", "漢", "."]),
+        (
+            "--flag -1 /etc/x //x x-/y\u3000-é -漢 - /",
+            [
+                *["--flag", "-1", "/etc", "/", "x", "/", "/", "x", "x", "-", "/", "y", "-é", "-", "漢", "-", "/"],
+            ],
+        ),
         ("a_b __init__ me@x.org", ["a_b", "_", "_", "init", "_", "_", "me@x.org"]),
         ("(https://a.b/c-d?e=1).", ["(", "https://a.b/c-d?e=1", ")", "."]),
         ("see http:// or <ftp://x/>", ["see", "http", ":", "/", "/", "or", "<", "ftp://x/", ">"]),
@@ -104,7 +113,7 @@ def clitic(rest: str) -> str:
 
 def run(text: str) -> tuple[str, str]:
     """The run that `text` begins with, and its last letter or digit."""
-    size, before = 1, text[0] if is_(text[0], "LN") else ""
+    size, before, part = 1, text[0] if is_(text[0], "LN") else "", text[0]
     while size < len(text):
         char = text[size]
         if is_unspaced(char):
@@ -112,7 +121,9 @@ def run(text: str) -> tuple[str, str]:
         if is_inside(char):
             before = char if is_(char, "LN") else before
         elif not joins(before, char, text[size + 1 : size + 2]) or clitic(text[size:]):
-            break
+            initial = char == "." and len(part) == 1 and is_(before, "L") and text[size + 1 : size + 2] != "."
+            return text[: size + initial], before
+        part = "" if char == "." else part + char
         size += 1
     return text[:size], before
 
@@ -131,11 +142,16 @@ def link(rest: str) -> str:
 
 
 def slow_words(text: str) -> list[str]:
-    found = []
+    found, fresh = [], True
     while text:
         if is_skipped(text[0]):
+            fresh = fresh or text[0].isspace()
             text = text[1:]
             continue
+        lead = re.match("-*" if text[0] == "-" else "/?", text)[0] if fresh else ""
+        if lead and not (is_(text[len(lead) : len(lead) + 1], "LNM") and not is_unspaced(text[len(lead)])):
+            lead = ""
+        text, fresh = text[len(lead) :], False
         word, before = text[0], ""
         if is_(word, "LNM") and not is_unspaced(word):
             word, before = run(text)
@@ -145,7 +161,7 @@ def slow_words(text: str) -> list[str]:
             alike = word if word in "-.–—" else ""
             while (after := text[len(word) : len(word) + 1]) and (after == alike or is_(after, "M") or is_format(after)):
                 word += after
-        found.append(word)
+        found.append(lead + word)
         text = text[len(word) :]
         if is_(before, "L") and (short := clitic(text)):
             found.append(short)

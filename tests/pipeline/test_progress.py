@@ -107,6 +107,8 @@ def test_time_left_goes_by_bytes_where_they_are_known_and_leaves_out_what_was_do
         clock.now += 10
         progress.advance(bytes=2_000)
         assert progress.numbers()["seconds_left"] == 40.0
+        progress.advance(units=4)
+        assert progress.numbers()["seconds_left"] == 0.0
         progress.phase("units only", 10, done=5)
         clock.now += 10
         progress.advance()
@@ -123,10 +125,10 @@ def test_the_file_holds_the_same_numbers_and_is_complete_whenever_it_is_read(tmp
             progress.advance(documents_in=10, documents_out=9, bytes=1000)
             told = json.loads((folder / "progress.json").read_bytes())
             assert (told["phase"], told["units"], told["done"], told["documents_out"]) == ("words", 200, done, 9 * done)
-            assert (told["state"], told["documents_per_second"], told["bytes_per_second"]) == ("running", 10.0, 1000)
+            assert (told["ended"], told["documents_per_second"], told["bytes_per_second"]) == (False, 10.0, 1000)
             assert told["rss_bytes"] > 1_000_000
     told = json.loads((folder / "progress.json").read_bytes())
-    assert told["state"] == "closed"
+    assert told["ended"]
     assert [phase["seconds"] for phase in told["phases"]] == [200.0]
     assert [entry.name for entry in folder.iterdir()] == ["progress.json"]
 

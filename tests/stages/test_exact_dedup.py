@@ -4,7 +4,7 @@ import random
 
 import pyarrow as pa
 import pytest
-from in_memory import documents, solve
+from in_memory import InMemory, documents, solve
 
 import stages.exact_dedup
 from stages.exact_dedup import ExactDedup
@@ -109,3 +109,12 @@ def test_the_answer_does_not_depend_on_parts_and_slices(parts: int, held: int, m
     assert dropped == expected
     assert facts["groups"] == len(set(expected.values()))
     assert solve(ExactDedup(), documents(*rows))[1] == facts
+
+
+def test_all_128_bits_decide() -> None:
+    memory = InMemory(ExactDedup(), [documents(*[("s", str(at), str(at)) for at in range(5)])])
+    halves = [(1, 2), (1, 3), (1, 2), (2, 2), (1, 3)]
+    hashes = pa.array([low.to_bytes(8, "little") + high.to_bytes(8, "little") for low, high in halves], pa.binary(16))
+    memory.sketched[0] = memory.sketched[0].set_column(0, "text_hash", hashes)
+    ExactDedup().solve(memory, memory)
+    assert memory.dropped() == {("s", "2"): ("s", "0", 1.0), ("s", "4"): ("s", "1", 1.0)}

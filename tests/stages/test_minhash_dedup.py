@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from in_memory import InMemory, documents, solve
@@ -239,3 +240,9 @@ def test_signatures_are_read_only_of_members_of_components() -> None:
     MinhashDedup().solve(Watched(), Watched())
     assert "signature" not in asked
     assert asked.count("band_000") == 2
+
+
+def test_components_are_held_whole_and_up_to_a_number_of_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stages.minhash_dedup, "HELD_MEMBERS", 4)
+    assert list(stages.minhash_dedup._batches(np.array([0, 2, 4, 6, 13, 15]))) == [(0, 2), (2, 3), (3, 4), (4, 5)]
+    assert list(stages.minhash_dedup._batches(np.array([0]))) == []

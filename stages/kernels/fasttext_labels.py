@@ -1,0 +1,102 @@
+"""From the sum of a document's vectors to its best label: the losses of fastText's models."""
+
+from typing import Any
+
+import numpy as np
+
+from stages.kernels.fasttext_model import HIERARCHICAL, SOFTMAX
+from stages.kernels.unicode import leaf
+
+_SIGMOID_STEPS, _SIGMOID_END = 512, 8
+
+
+@leaf
+def exp(x: Any) -> Any:
+    """e to the x within 2 units in the last place. Not the C library's, whose last bit depends on its version and the CPU."""
+    x = min(max(x, -700.0), 700.0)
+    k = np.floor(x * 1.4426950408889634 + 0.5)
+    r = (x - k * 0.693145751953125) - k * 1.4286068203094173e-06
+    value = 1.0
+    for n in range(14, 0, -1):
+        value = 1.0 + value * r / n
+    exponent = np.int64(k)
+    scale = 2.0 if exponent >= 0 else 0.5
+    for _ in range(abs(exponent)):
+        value *= scale
+    return value
+
+
+@leaf
+def _dot(matrix: Any, row: Any, hidden: Any) -> Any:
+    value = 0.0
+    for d in range(len(hidden)):
+        value += matrix[row, d] * hidden[d]
+    return value
+
+
+@leaf
+def best_labels(
+    sums: Any,
+    rows: Any,
+    loss: Any,
+    output: Any,
+    left: Any,
+    right: Any,
+    labels: Any,
+    scores: Any,
+    hidden: Any,
+    nodes: Any,
+    values: Any,
+) -> None:
+    """Label with the highest score, the last of equals as the library finds it, for each document that has rows."""
+    count = len(output)
+    for document in range(len(sums)):
+        if rows[document] == 0:
+            continue
+        for d in range(len(hidden)):
+            hidden[d] = sums[document, d] / rows[document]
+        best, best_score = np.int64(-1), -1.0
+        if loss == HIERARCHICAL:
+            depth = 1
+            nodes[0], values[0] = 2 * count - 2, 1.0
+            while depth:
+                depth -= 1
+                node, product = nodes[depth], values[depth]
+                # a child may score above its parent by the 1e-5 that is added to each probability
+                if product < best_score * 0.99:
+                    continue
+                if node < count:
+                    if product >= best_score:
+                        best, best_score = node, product
+                    continue
+                p = 1.0 / (1.0 + exp(-_dot(output, node - count, hidden)))
+                nodes[depth], values[depth] = right[node - count], product * (p + 1e-5)
+                nodes[depth + 1], values[depth + 1] = left[node - count], product * (1.0 - p + 1e-5)
+                depth += 2
+        elif loss == SOFTMAX:
+            highest = -np.inf
+            for label in range(count):
+                values[label] = _dot(output, label, hidden)
+                highest = max(highest, values[label])
+            total = 0.0
+            for label in range(count):
+                values[label] = exp(values[label] - highest)
+                total += values[label]
+            for label in range(count):
+                score = values[label] / total + 1e-5
+                if score >= best_score:
+                    best, best_score = np.int64(label), score
+        else:  # a sigmoid for each label, read off the library's table
+            for label in range(count):
+                x = _dot(output, label, hidden)
+                if x < -_SIGMOID_END:
+                    score = 0.0
+                elif x > _SIGMOID_END:
+                    score = 1.0
+                else:
+                    step = np.int64((x + _SIGMOID_END) * _SIGMOID_STEPS / _SIGMOID_END / 2)
+                    score = 1.0 / (1.0 + exp(-(step * 2.0 * _SIGMOID_END / _SIGMOID_STEPS - _SIGMOID_END)))
+                if score + 1e-5 >= best_score:
+                    best, best_score = np.int64(label), score + 1e-5
+        labels[document] = best
+        scores[document] = best_score

@@ -1,0 +1,176 @@
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from jobs.cli import app
+from jobs.submit import PACKAGES, Job, entry_point, runtime_env, stage
+from schemas.errors import InputError, OutputError
+
+HOME = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "project"
+    (folder / "lab").mkdir(parents=True)
+    (folder / "recipes").mkdir()
+    (folder / "lab" / "rules.py").write_text("def cut(document):\n    return {**document, 'text': document['text'][:3]}\n")
+    (folder / "recipes" / "tiny.yaml").write_text("name: tiny\nstages: ['lab.rules:cut', word_count: {min_words: 1}]\n")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def sent(job: Job, target: Path) -> set[str]:
+    stage(job, target)
+    return {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
+
+
+def test_the_recipe_the_users_modules_and_our_packages_are_sent(project: Path, tmp_path: Path) -> None:
+    files = sent(Job(Path("recipes/tiny.yaml"), project), tmp_path / "out")
+    assert {"recipes/tiny.yaml", "lab/rules.py", "jobs/cli.py", "pipeline/registry.py", "filters/word_count.py"} <= files
+    assert {name.partition("/")[0] for name in files} == {"recipes", "lab", *PACKAGES}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".git/config", ".venv/lib/x.py", "env2/pyvenv.cfg", "runs/a/manifest.json", "lab/__pycache__/rules.pyc"),
+        *("docs.jsonl", "docs.parquet", "docs.jsonl.gz", "data/words.txt", "secret.txt", ".env"),
+    ],
+)
+def test_data_environments_runs_and_what_is_excluded_are_not_sent(project: Path, tmp_path: Path, name: str) -> None:
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text("x")
+    assert name not in sent(Job(Path("recipes/tiny.yaml"), project, exclude=("secret.*",)), tmp_path / "out")
+
+
+def test_a_recipe_from_elsewhere_is_put_into_the_folder(project: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("name: other\n")
+    job = Job(other, project, ("--input", "/shared/a b"))
+    assert "other.yaml" in sent(job, tmp_path / "out")
+    assert entry_point(job) == "python -m jobs.cli run other.yaml --engine ray --address auto --input '/shared/a b'"
+
+
+def test_our_own_tree_is_sent_without_tests_and_samples(tmp_path: Path) -> None:
+    recipe = tmp_path / "tiny.yaml"
+    recipe.write_text("name: tiny\n")
+    files = sent(Job(recipe, HOME), tmp_path / "out")
+    assert "pyproject.toml" in files
+    assert not [name for name in files if name.startswith(("tests/", "docs/", "jobs/sample/"))]
+    assert sum((tmp_path / "out" / name).stat().st_size for name in files) < 5_000_000
+
+
+def test_an_upload_that_is_too_large_is_refused_with_its_largest_files(project: Path, tmp_path: Path) -> None:
+    (project / "model.bin").write_bytes(b"x" * 6_000_000)
+    (project / "small.txt").write_text("x")
+    with pytest.raises(OutputError, match=r"more than 5 MB. The largest files:\n +6\.00 MB  model\.bin\n"):
+        stage(Job(Path("recipes/tiny.yaml"), project), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert "model.bin" in sent(Job(Path("recipes/tiny.yaml"), project, max_bytes=20_000_000), tmp_path / "out")
+
+
+def test_a_package_with_one_of_our_names_is_refused(project: Path, tmp_path: Path) -> None:
+    (project / "filters").mkdir()
+    (project / "filters" / "mine.py").write_text("")
+    with pytest.raises(InputError, match="has the name of one of Sluice's packages"):
+        stage(Job(Path("recipes/tiny.yaml"), project), tmp_path / "out")
+
+
+def test_no_cluster_is_one_clear_message(project: Path) -> None:
+    result = CliRunner().invoke(app, ["submit", "recipes/tiny.yaml", "--address", "http://127.0.0.1:9"])
+    assert result.exit_code == 1
+    assert result.stderr.startswith("sluice: http://127.0.0.1:9: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_a_missing_recipe_is_told_before_anything_is_sent(project: Path) -> None:
+    result = CliRunner().invoke(app, ["submit", "gone.yaml", "--address", "http://127.0.0.1:9"])
+    assert (result.exit_code, result.stderr) == (2, "sluice: gone.yaml: no such recipe\n")
+
+
+def free_port() -> int:
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        return int(opened.getsockname()[1])
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """A Ray head of its own on this machine; its folder keeps it apart from other clusters of this machine."""
+    port, address = free_port(), free_port()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
+    environment |= {
+        "RAY_AUTH_MODE": "disabled",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    options = [f"--port={address}", f"--dashboard-port={port}", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1"]
+    options += [
+        "--num-cpus=2",
+        "--object-store-memory=100000000",
+        "--include-dashboard=true",
+        "--block",
+        "--disable-usage-stats",
+    ]
+    ray = Path(sys.executable).parent / "ray"
+    # Ray's sockets lie below its folder, and their paths may have 107 bytes
+    folder = Path("/tmp") / f"sluice-test-{os.getpid()}"
+    log = (tmp_path / "ray.log").open("w")
+    head = subprocess.Popen(
+        [str(ray), "start", "--head", *options, f"--temp-dir={folder}"], stdout=log, stderr=log, env=environment, cwd=tmp_path
+    )
+    try:
+        end = time.monotonic() + 40
+        while True:
+            assert head.poll() is None and time.monotonic() < end, (tmp_path / "ray.log").read_text()
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        head.terminate()
+        head.wait(timeout=30)
+        log.close()
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_job_on_a_cluster_writes_the_run_and_its_exit_code_is_ours(project: Path, tmp_path: Path, cluster: str) -> None:
+    docs = tmp_path / "docs.jsonl"
+    docs.write_text("\n".join(json.dumps({"id": f"d{number}", "text": "word " * (number % 2)}) for number in range(10)))
+
+    def submit(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "jobs.cli", "submit", "recipes/tiny.yaml", "--address", cluster, *options]
+        environment = {**os.environ, "PYTHONPATH": str(HOME), "RAY_AUTH_MODE": "disabled"}
+        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+
+    done = submit("--input", str(docs), "--output", str(tmp_path / "runs" / "a"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "5 of 10 documents kept" in done.stdout
+    size = re.search(r"files, ([0-9.]+) MB sent", done.stderr)
+    assert size
+    assert 0.05 < float(size.group(1)) < 5
+    assert json.loads((tmp_path / "runs" / "a" / "manifest.json").read_text())["state"] == "complete"
+    failed = submit("--input", str(tmp_path / "gone.jsonl"), "--output", str(tmp_path / "runs" / "b"))
+    assert failed.returncode == 2, failed.stdout + failed.stderr
+    assert "gone.jsonl" in failed.stdout
+
+
+def test_logs_come_line_by_line() -> None:
+    assert runtime_env(Path("/x")) == {
+        "working_dir": "/x",
+        "env_vars": {"PYTHONUNBUFFERED": "1", "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0"},
+    }
