@@ -31,6 +31,10 @@ def number(document):
     return 5
 def no_text(document):
     return {"id": document["id"]}
+def odd(document):
+    return {**document, "score": "many" if len(document["text"]) == 2 else 1}
+def surrogate(document):
+    return {**document, "text": "\\ud800" if document["text"] == "bb" else document["text"]}
 def nothing():
     return None
 def on_table(table: pa.Table) -> pa.Table:
@@ -115,8 +119,15 @@ def test_a_document_on_which_the_function_fails_is_set_aside_with_error_and_trac
 
 
 def test_a_value_of_another_type_than_declared_fails_its_document_alone() -> None:
-    found = processed("score", "a", "bb", writes={"score": "string"})
-    assert [row for row, _, _ in found.failed] == [0, 1]
+    found = processed("odd", "a", "bb", "c", "dd", writes={"score": "int64"})
+    assert [(row, type(error).__name__) for row, error, _ in found.failed] == [(1, "ArrowInvalid"), (3, "ArrowInvalid")]
+    assert (found.table["text"].to_pylist(), found.parents) == (["a", "c"], [0, 2])
+
+
+def test_a_text_that_is_no_valid_unicode_fails_its_document_alone() -> None:
+    found = processed("surrogate", "a", "bb", "c")
+    assert [(row, type(error).__name__) for row, error, _ in found.failed] == [(1, "UnicodeEncodeError")]
+    assert found.table["text"].to_pylist() == ["a", "c"]
 
 
 @pytest.mark.parametrize("name", ["on_table", "on_text_annotation"])
