@@ -104,8 +104,8 @@ def requirements() -> list[Requirement]:
         lines = []
         for line in metadata.requires("sluice") or []:
             requirement, _, marker = line.partition(";")
-            extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", marker)
-            lines.append((requirement, extra.group(1) if extra else None))
+            asked = re.search(r"extra\s*==\s*['\"]([^'\"]+)", marker)
+            lines.append((requirement, asked.group(1) if asked else None))
     found = []
     for line, extra in lines:
         match = re.fullmatch(r"\s*([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*\(?([^;)]*)\)?.*", line)
