@@ -1,5 +1,6 @@
 """One unit of work, from documents in to finished parts. Both engines call this and nothing else."""
 
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -227,7 +228,7 @@ def _poison(segment: Segment, unit: Unit) -> dict[int, str]:
     path = _poison_file(segment, unit)
     path.parent.mkdir(exist_ok=True)
     table = pa.table({"row": pa.array(list(found), pa.int64()), "cause": pa.array(list(found.values()), pa.string())})
-    staged = path.with_suffix(".tmp")
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     pq.write_table(table, staged)
     staged.rename(path)
     return found
