@@ -37,6 +37,8 @@ class Batch:
     faults: list[Fault] = field(default_factory=list)
     verdicts: list[tuple[str, pa.Table]] = field(default_factory=list)
     """label and verdicts of each Global of the segment before, in order"""
+    lines: np.ndarray | None = None
+    """for a text file read line by line: the number of each document's line, from 1"""
 
     def shifted(self, by: int) -> "Batch":
         """The same batch with all row numbers moved."""
@@ -81,7 +83,6 @@ def cut_rows(sizes: np.ndarray, limit: int) -> list[int]:
 
 def make_ids(file: InputFile, rows: np.ndarray) -> pa.Array:
     """Ids for rows that have none: a hash of source and path, and the row (for lines, the byte where the line starts)."""
-    name = f"{file.source}\x00{file.relative}".encode()
     name = f"{file.source}\0{file.relative}".encode()
     prefix = f"{hashlib.blake2b(name, digest_size=8).hexdigest()}-"
     return pc.binary_join_element_wise(prefix, pc.cast(pa.array(rows), pa.string()), "")

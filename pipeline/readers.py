@@ -110,7 +110,7 @@ class Reader:
         return read_text(file, entry, self.schema, self.batch_bytes, self.max_document_bytes)
 
     def _checked(self, batch: Batch, file: InputFile, start: int) -> Batch:
-        """Set aside documents without text, with invalid UTF-8, or too long."""
+        """Set aside documents without text, too long, or with a column that is not UTF-8."""
         table = batch.table
         text = table.column("text").combine_chunks()
         sizes = byte_lengths(table.column("text"))
@@ -121,31 +121,38 @@ class Reader:
         for row in np.flatnonzero(sizes > self.max_document_bytes):
             message = f"{sizes[row]} bytes of text, more than max_document_bytes {self.max_document_bytes}"
             reasons[int(row)] = ("TooLong", message, b"")
-        try:
-            text.validate(full=True)
-        except pa.ArrowInvalid:
-            reasons.update(_invalid_utf8(text))
+        for field in table.schema:
+            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+                column = table.column(field.name).combine_chunks()
+                try:
+                    column.validate(full=True)
+                except pa.ArrowInvalid:
+                    reasons.update(_invalid_utf8(field.name, column))
         if not reasons:
             return batch
         faults = list(batch.faults)
-        ids = table.column("id")
+        ids = table.column("id").cast(pa.binary())
         for at, (kind, message, raw) in reasons.items():
             number = int(batch.rows[at])
             place = f"{file.path}: row {start + number}" if file.format == "parquet" else file.path
+            place += f":{batch.lines[at]}" if batch.lines is not None else ""
             excerpt = raw.decode(errors="replace")
-            faults.append(Fault(number, ids[at].as_py(), file.source, place, kind, message, excerpt, int(sizes[at])))
+            identity = ids[at].as_py().decode(errors="replace")
+            faults.append(Fault(number, identity, file.source, place, kind, message, excerpt, int(sizes[at])))
         keep = np.ones(table.num_rows, bool)
         keep[list(reasons)] = False
         return Batch(table.filter(pa.array(keep)), batch.rows[keep], sorted(faults, key=lambda fault: fault.row))
 
 
-def _invalid_utf8(text: pa.Array) -> dict[int, tuple[str, str, bytes]]:
+def _invalid_utf8(name: str, column: pa.Array) -> dict[int, tuple[str, str, bytes]]:
     """The rows whose bytes are not UTF-8. Only called where there are some: each document is looked at in Python."""
     found = {}
-    for row, raw in enumerate(text.cast(pa.large_binary()).to_pylist()):
+    for row, raw in enumerate(column.cast(pa.large_binary()).to_pylist()):
         try:
             (raw or b"").decode()
         except UnicodeDecodeError as error:
-            message = f"byte {error.start} of the text is 0x{raw[error.start]:02x}, not UTF-8"
+            message = (
+                f"byte {error.start} of {'the text' if name == 'text' else repr(name)} is 0x{raw[error.start]:02x}, not UTF-8"
+            )
             found[row] = ("InvalidUtf8", message, raw[:EXCERPT])
     return found

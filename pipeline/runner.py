@@ -34,6 +34,9 @@ from schemas.errors import FailureBudgetExceeded, OutputError, RecipeError
 
 EngineName = Literal["ray", "local"]
 
+STAGED = (".manifest.", ".progress.", ".ledger.", ".report.")
+"""How the names of what is not finished begin in a run's folder."""
+
 
 def run(
     recipe: RecipeLike,
@@ -82,17 +85,18 @@ def run(
     }
     facts: dict[str, Any] = {"engine": engine, "workers": workers or cores(), "started": started}
     plan_facts = {"segments": [{"fingerprint": s.fingerprint, "path": s.folder, "steps": s.steps()} for s in planned.segments]}
-    manifest.write(folder, {**head, **facts, **plan_facts, "state": "running"})
-    with Progress(progress, folder) as shown, _terminable():
-        try:
-            made = _engine(engine, workers, address, planned, shown)
-            with _locked(planned.segments), made:
-                facts["workers"] = made.workers
-                _run_all(planned, made, folder, shown, facts, clock)
-        except BaseException as error:
-            told = str(error) or type(error).__name__
-            manifest.write(folder, {**head, **facts, **plan_facts, "state": "failed", "error": told})
-            raise
+    with _locked(folder, planned.segments):
+        _remove_unfinished(folder, planned)
+        manifest.write(folder, {**head, **facts, **plan_facts, "state": "running"})
+        with Progress(progress, folder) as shown, _terminable():
+            try:
+                with _engine(engine, workers, address, planned, shown) as made:
+                    facts["workers"] = made.workers
+                    _run_all(planned, made, folder, shown, facts, clock)
+            except BaseException as error:
+                told = str(error) or type(error).__name__
+                manifest.write(folder, {**head, **facts, **plan_facts, "state": "failed", "error": told})
+                raise
     return Run(folder)
 
 
@@ -149,7 +153,6 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
     Path(segment.folder, "parts").mkdir(parents=True, exist_ok=True)
     if not todo:
         return
-    _remove_unfinished(segment)
     label = f"segment {segment.index + 1} of {len(planned.segments)}: {_named(segment)}"
     shown.phase(label, len(units), done=len(units) - len(todo), bytes=size)
     attempts = Path(segment.folder, "attempts")
@@ -224,7 +227,7 @@ def _check_failures(planned: Plan, sums: Sequence[dict[str, Any]]) -> None:
 
 
 def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
-    """Make the run's folder ours; a finished run of the same fingerprint is the answer. Never touches what is not ours."""
+    """Make the run's folder; a finished run of the same fingerprint is the answer. Raises if the folder is not ours to write to."""
     known = folder / "manifest.json"
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file, expected a folder")
@@ -239,10 +242,7 @@ def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
                 f" ({before.get('name')}-{str(before.get('fingerprint'))[:8]});"
                 " choose another folder, or give --force to replace it"
             )
-        for name in ("data", "ledger"):
-            if not same:
-                shutil.rmtree(folder / name, ignore_errors=True)
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(not path.name.startswith(STAGED) for path in folder.iterdir()):
         raise OutputError(f"{folder} is not empty and has no manifest.json: it is not a run's folder; choose another")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -254,7 +254,7 @@ def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
 
 def _intact(folder: Path, before: dict[str, Any]) -> bool:
     shards = before.get("shards", [])
-    return all(
+    return (folder / "ledger").is_dir() and (folder / "report.html").is_file() and all(
         (folder / shard["path"]).is_file() and (folder / shard["path"]).stat().st_size == shard["bytes"] for shard in shards
     )
 
@@ -267,38 +267,41 @@ def _check_room(folder: Path, planned: Plan) -> None:
         raise OutputError(f"{folder}: {free / 1e9:.1f} GB free, about {wanted / 1e9:.1f} GB are needed for segments and output")
 
 
-def _remove_unfinished(segment: Segment) -> None:
-    """What workers of a killed run left half-done."""
-    for folder in (Path(segment.folder, "parts"), Path(segment.folder, "solves")):
-        for stray in folder.glob(".*") if folder.is_dir() else ():
-            shutil.rmtree(stray, ignore_errors=True)
+def _remove_unfinished(folder: Path, planned: Plan) -> None:
+    """What a killed run left half-done, in its folder and in its segments; what another recipe left in the folder."""
+    known = folder / "manifest.json"
+    if known.is_file() and orjson.loads(known.read_bytes()).get("fingerprint") != planned.fingerprint:
+        for name in ("data", "ledger"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "report.html").unlink(missing_ok=True)  # it appears last, so that a run without it is not finished
+    for staged in folder.glob(".*"):
+        if staged.name.startswith(STAGED):
+            shutil.rmtree(staged) if staged.is_dir() else staged.unlink()
+    for segment in planned.segments:
+        for name in ("parts", "solves", "shards", "poison"):
+            for staged in Path(segment.folder, name).glob(".*"):
+                shutil.rmtree(staged, ignore_errors=True) if staged.is_dir() else staged.unlink(missing_ok=True)
 
 
 @contextmanager
-def _locked(segments: Sequence[Segment]) -> Iterator[None]:
-    """Two runs must not do one segment at the same time."""
-    held: list[Any] = []
+def _locked(folder: Path, segments: Sequence[Segment]) -> Iterator[None]:
+    """Two runs must not write one folder, or do one segment, at the same time."""
+    held: list[int] = []
     try:
-        for segment in segments:
-            Path(segment.folder).mkdir(parents=True, exist_ok=True)
-            lock = open(Path(segment.folder, "lock"), "a+")  # noqa: SIM115 (closed below, with all others)
-            held.append(lock)
+        for place in (folder, *(Path(segment.folder) for segment in segments)):
+            place.mkdir(parents=True, exist_ok=True)
+            # The folder itself is locked: there is no file to leave behind, and the lock goes with the process.
+            held.append(os.open(place, os.O_RDONLY))
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                lock.seek(0)
-                raise OutputError(
-                    f"another run (process {lock.read().strip() or '?'}) works on {segment.folder}; wait for it"
-                ) from error
+                raise OutputError(f"another run works on {place}; wait for it") from error
             except OSError:  # a file system without locks: two runs at once are then the user's own care
                 continue
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
         yield
     finally:
-        for lock in held:
-            lock.close()
+        for descriptor in held:
+            os.close(descriptor)
 
 
 @contextmanager
