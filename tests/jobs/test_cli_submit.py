@@ -46,7 +46,14 @@ def test_the_recipe_the_users_modules_and_our_packages_are_sent(project: Path, t
 @pytest.mark.parametrize(
     "name",
     [
-        *(".git/config", ".venv/lib/x.py", "env2/pyvenv.cfg", "runs/a/manifest.json", "lab/__pycache__/rules.pyc"),
+        *(
+            ".git/config",
+            "lab/.git/config",
+            ".venv/lib/x.py",
+            "env2/pyvenv.cfg",
+            "runs/a/manifest.json",
+            "lab/__pycache__/rules.pyc",
+        ),
         *("docs.jsonl", "docs.parquet", "docs.jsonl.gz", "data/words.txt", "secret.txt", ".env"),
     ],
 )
