@@ -1,4 +1,4 @@
-"""Files as blocks of bytes, decompressed. Damage is an error at the place where it stands, after all that can be read before it.
+"""Files as blocks of bytes, decompressed. Damage is an error at its place, after all that can be read before it.
 
 The libraries' own streams lose what they had decoded in the call that fails, and zstandard's takes a file that was cut off for
 a whole one; so the frames are followed here.

@@ -25,9 +25,6 @@ LEDGER_ROWS = 4096
 """Rows of a row group in ledger files: a lookup by id reads one of them for each part."""
 
 
-SOURCE_GROUP_BYTES = 4_000_000
-
-
 class PartWriter:
     """Collects what became of the documents of one part, and writes it."""
 
@@ -149,7 +146,10 @@ class PartWriter:
         if not table.num_rows:
             return
         if self.segment.order_seed is None:
-            edges = cut_rows(byte_lengths(table.column("text")) + 64, SOURCE_GROUP_BYTES)
+            cost = byte_lengths(table.column("text")) + 64
+            if self.segment.piece_rows:
+                cost = np.maximum(cost, self.segment.piece_bytes // self.segment.piece_rows)
+            edges = cut_rows(cost, self.segment.piece_bytes)
         else:
             keys = table_keys(table, self.segment.order_seed)
             order = np.argsort(keys, kind="stable")

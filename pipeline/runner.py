@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import signal
 import threading
@@ -71,6 +72,10 @@ def run(
     """
     if workers is not None and workers < 1:
         raise RecipeError(f"workers is {workers}, expected at least 1")
+    if limit is not None and limit < 1:
+        raise RecipeError(f"limit is {limit}, expected at least 1")
+    if sample is not None and not 0 < sample <= 1:
+        raise RecipeError(f"sample is {sample}, expected a share above 0, up to 1")
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     planned = plan(recipe, input=input, output=output, set=set, limit=limit, sample=sample, ids=ids, segments=segments)
     folder = Path(output) if output else Path("runs") / f"{planned.recipe.keys.name}-{planned.fingerprint[:8]}"
@@ -205,7 +210,7 @@ def _select(planned: Plan, shown: Progress) -> Plan:
             keys = selection.keys(batch.table.column("source").combine_chunks(), batch.table.column("id").combine_chunks())
             smallest = np.sort(np.concatenate([smallest, keys]))[: selection.limit]
         shown.advance()
-    chosen = replace(selection, max_key=int(smallest[-1]) if len(smallest) else 0)
+    chosen = replace(selection, max_key=int(smallest[-1]) if len(smallest) == selection.limit else None)
     reader = replace(first.reader, selection=chosen)
     return replace(planned, segments=(replace(first, reader=reader), *planned.segments[1:]))
 
@@ -232,7 +237,7 @@ def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file, expected a folder")
     if known.is_file():
-        before = orjson.loads(known.read_bytes())
+        before = _manifest_of(known)
         same = before.get("fingerprint") == planned.fingerprint
         if same and before.get("state") == "complete" and _intact(folder, before):
             return Run(folder)
@@ -242,6 +247,8 @@ def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
                 f" ({before.get('name')}-{str(before.get('fingerprint'))[:8]});"
                 " choose another folder, or give --force to replace it"
             )
+        if foreign := _foreign(folder):
+            raise OutputError(f"{folder} holds {foreign}, which no run wrote there; move it away first, nothing was changed")
     elif folder.is_dir() and any(not path.name.startswith(STAGED) for path in folder.iterdir()):
         raise OutputError(f"{folder} is not empty and has no manifest.json: it is not a run's folder; choose another")
     try:
@@ -249,6 +256,32 @@ def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
         Path(planned.segments[0].folder).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+    return None
+
+
+def _manifest_of(path: Path) -> dict[str, Any]:
+    try:
+        content = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError:
+        content = None
+    if not isinstance(content, dict) or "fingerprint" not in content or content.get("format") != 1:
+        raise OutputError(f"{path.parent} is not a run's folder: its manifest.json was not written by Sluice; choose another")
+    return content
+
+
+OURS = re.compile(
+    r"data/\.?part-\d+-of-\d+\.parquet(\.\w+)?|ledger|ledger/\w+|ledger/\w+/(none|segment-\d+(-\d+)?-part-\d+)\.parquet"
+)
+"""What a run writes into `data` and `ledger`"""
+
+
+def _foreign(folder: Path) -> str | None:
+    """A file in the folders that a run replaces, but which no run wrote."""
+    for name in ("data", "ledger"):
+        for entry in sorted((folder / name).rglob("*")) if (folder / name).is_dir() else ():
+            path = str(entry.relative_to(folder))
+            if not OURS.fullmatch(path):
+                return path
     return None
 
 

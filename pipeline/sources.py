@@ -2,9 +2,9 @@
 
 import glob
 import os
-from difflib import get_close_matches
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from stat import S_ISREG
 
@@ -269,9 +269,7 @@ def check_all_mapped(mapping: dict[str, tuple[str, str]], names: Sequence[str], 
     """Refuse columns that nothing maps, for `other_columns: error`."""
     known = {theirs for theirs, _ in mapping.values()}
     if unknown := [name for name in names if name not in known]:
-        raise InputError(
-            f"{where}: other_columns is error, and {', '.join(map(repr, unknown))} {'is' if len(unknown) == 1 else 'are'} not mapped"
-        )
+        raise InputError(f"{where}: other_columns is error, and nothing maps {', '.join(map(repr, unknown))}")
 
 
 def holds_bytes(kind: pa.DataType) -> bool:
