@@ -18,6 +18,7 @@ import numpy as np
 import orjson
 
 from pipeline import ledger, manifest
+from pipeline.attempts import is_dead
 from pipeline.engines import Engine, LocalEngine, cores
 from pipeline.planning import Plan, RecipeLike, bins_for, plan
 from pipeline.progress import Progress
@@ -25,9 +26,10 @@ from pipeline.ray_engine import RayEngine
 from pipeline.report import write_report
 from pipeline.results import Run
 from pipeline.results_warnings import warnings_of
-from pipeline.segment import Segment, committed_parts, unfinished
+from pipeline.segment import Segment, committed_parts, read_counts, unfinished
 from pipeline.sink import plan_shards, write_shard
 from pipeline.tally import merge
+from pipeline.units import CHUNKS
 from pipeline.verdicts import solve, solved
 from pipeline.worker import run_unit
 from schemas.errors import FailureBudgetExceeded, OutputError, RecipeError
@@ -85,6 +87,7 @@ def run(
     }
     facts: dict[str, Any] = {"engine": engine, "workers": workers or cores(), "started": started}
     plan_facts = {"segments": [{"fingerprint": s.fingerprint, "path": s.folder, "steps": s.steps()} for s in planned.segments]}
+    plan_facts["segments"][0]["units"] = len(planned.units)
     with _locked(folder, planned.segments):
         _remove_unfinished(folder, planned)
         manifest.write(folder, {**head, **facts, **plan_facts, "state": "running"})
@@ -322,19 +325,30 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 def status(folder: str | Path) -> dict[str, Any]:
-    """How far a run is: its state, and the finished and failed units of each segment."""
+    """How far a run is: its state, and for each segment the units that are planned, done, being worked on, or died with a worker.
+
+    A later segment's units are the parts of the one before: None until those are all there.
+    """
     path = Path(folder)
     found = Run(path).manifest
-    segments = []
+    segments: list[dict[str, Any]] = []
     for segment in found.get("segments", []):
         place = Path(segment["path"])
-        marks = {mark.name.split(".")[0] for mark in (place / "attempts").glob("*")} if (place / "attempts").is_dir() else {*()}
+        parts = committed_parts(place)
+        marks = {mark.name.split(".")[0]: is_dead(mark) for mark in (place / "attempts").glob("*")}
+        done = {part // CHUNKS for part in parts if read_counts(place, part)["last"]} if not segments else parts
+        planned = segment.get("units") if not segments else None
+        if segments and segments[-1]["units_done"] == segments[-1]["units_planned"]:
+            planned = segments[-1]["parts_done"]
         segments.append(
             {
                 "steps": segment["steps"],
                 "path": str(place),
-                "parts_done": len(committed_parts(place)),
-                "units_begun": len(marks),
+                "units_planned": planned,
+                "units_done": len(done),
+                "units_begun": sum(not dead for dead in marks.values()),
+                "units_died": sum(marks.values()),
+                "parts_done": len(parts),
             }
         )
     progress = path / "progress.json"
