@@ -99,6 +99,7 @@ def make(plan: Plan, sums: Sequence[dict[str, Any]], shards: Sequence[dict[str, 
                 "path": segment.folder,
                 "steps": segment.steps(),
                 "parts": total["parts"],
+                **({"units": len(plan.units)} if segment.index == 0 else {}),
                 "reused": run["reused"][segment.index],
             }
             for segment, total in zip(plan.segments, sums, strict=True)

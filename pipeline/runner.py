@@ -19,6 +19,7 @@ import numpy as np
 import orjson
 
 from pipeline import ledger, manifest
+from pipeline.attempts import is_dead
 from pipeline.engines import Engine, LocalEngine, cores
 from pipeline.planning import Plan, RecipeLike, bins_for, plan
 from pipeline.progress import Progress
@@ -26,9 +27,10 @@ from pipeline.ray_engine import RayEngine
 from pipeline.report import write_report
 from pipeline.results import Run
 from pipeline.results_warnings import warnings_of
-from pipeline.segment import Segment, committed_parts, unfinished
+from pipeline.segment import Segment, committed_parts, read_counts, unfinished
 from pipeline.sink import plan_shards, write_shard
 from pipeline.tally import merge
+from pipeline.units import CHUNKS
 from pipeline.verdicts import solve, solved
 from pipeline.worker import run_unit
 from schemas.errors import FailureBudgetExceeded, OutputError, RecipeError
@@ -89,7 +91,10 @@ def run(
         "recipe": planned.recipe.as_json(),
     }
     facts: dict[str, Any] = {"engine": engine, "workers": workers or cores(), "started": started}
-    plan_facts = {"segments": [{"fingerprint": s.fingerprint, "path": s.folder, "steps": s.steps()} for s in planned.segments]}
+    plan_facts: dict[str, Any] = {
+        "segments": [{"fingerprint": s.fingerprint, "path": s.folder, "steps": s.steps()} for s in planned.segments]
+    }
+    plan_facts["segments"][0]["units"] = len(planned.units)
     with _locked(folder, planned.segments):
         _remove_unfinished(folder, planned)
         manifest.write(folder, {**head, **facts, **plan_facts, "state": "running"})
@@ -232,7 +237,7 @@ def _check_failures(planned: Plan, sums: Sequence[dict[str, Any]]) -> None:
 
 
 def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
-    """Make the run's folder; a finished run of the same fingerprint is the answer. Raises if the folder is not ours to write to."""
+    """Make the run's folder; a finished run of the same fingerprint is the answer. Raises if the folder is not ours."""
     known = folder / "manifest.json"
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file, expected a folder")
@@ -287,8 +292,12 @@ def _foreign(folder: Path) -> str | None:
 
 def _intact(folder: Path, before: dict[str, Any]) -> bool:
     shards = before.get("shards", [])
-    return (folder / "ledger").is_dir() and (folder / "report.html").is_file() and all(
-        (folder / shard["path"]).is_file() and (folder / shard["path"]).stat().st_size == shard["bytes"] for shard in shards
+    return (
+        (folder / "ledger").is_dir()
+        and (folder / "report.html").is_file()
+        and all(
+            (folder / shard["path"]).is_file() and (folder / shard["path"]).stat().st_size == shard["bytes"] for shard in shards
+        )
     )
 
 
@@ -355,19 +364,30 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 def status(folder: str | Path) -> dict[str, Any]:
-    """How far a run is: its state, and the finished and failed units of each segment."""
+    """How far a run is: its state, and for each segment the units planned, done, being worked on, or that died with a worker.
+
+    A later segment's units are the parts of the one before: None until those are all there.
+    """
     path = Path(folder)
     found = Run(path).manifest
-    segments = []
+    segments: list[dict[str, Any]] = []
     for segment in found.get("segments", []):
         place = Path(segment["path"])
-        marks = {mark.name.split(".")[0] for mark in (place / "attempts").glob("*")} if (place / "attempts").is_dir() else {*()}
+        parts = committed_parts(place)
+        marks = {mark.name.split(".")[0]: is_dead(mark) for mark in (place / "attempts").glob("*")}
+        done = {part // CHUNKS for part in parts if read_counts(place, part)["last"]} if not segments else parts
+        planned = segment.get("units") if not segments else None
+        if segments and segments[-1]["units_done"] == segments[-1]["units_planned"]:
+            planned = segments[-1]["parts_done"]
         segments.append(
             {
                 "steps": segment["steps"],
                 "path": str(place),
-                "parts_done": len(committed_parts(place)),
-                "units_begun": len(marks),
+                "units_planned": planned,
+                "units_done": len(done),
+                "units_begun": sum(not dead for dead in marks.values()),
+                "units_died": sum(marks.values()),
+                "parts_done": len(parts),
             }
         )
     progress = path / "progress.json"

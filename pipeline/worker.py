@@ -16,7 +16,7 @@ from pipeline.attempts import MARKS_BEFORE_ISOLATION, Attempt, unit_name
 from pipeline.batches import Batch, byte_lengths
 from pipeline.isolate import find_poison
 from pipeline.part_writer import PartWriter
-from pipeline.segment import Segment
+from pipeline.segment import Segment, read_counts
 from pipeline.steps import Steps, distinct, origins_of
 from pipeline.tally import add
 from pipeline.units import CHUNKS, ROWS
@@ -37,6 +37,9 @@ def run_unit(segment: Segment, unit: Unit, marks: int = MARKS_BEFORE_ISOLATION) 
 
     Raises `StageError` and other `SluiceError`s; nothing of an unfinished part stays.
     """
+    unit, finished = _up_to_date(segment, unit)
+    if finished:
+        return {"unit": unit_name(unit), "parts": []}
     attempt = Attempt(segment.folder, unit)
     dead = attempt.begin()
     try:
@@ -50,6 +53,16 @@ def run_unit(segment: Segment, unit: Unit, marks: int = MARKS_BEFORE_ISOLATION) 
     return {"unit": unit_name(unit), "parts": parts}
 
 
+def _up_to_date(segment: Segment, unit: Unit) -> tuple[Unit, bool]:
+    """The unit with the chunks that stand by now, and whether they are all: an engine may try a unit again that it lost."""
+    done = unit.get("chunks_done", 0)
+    while segment.folder_of_part(part_number(unit, done)).is_dir():
+        if "part" in unit or read_counts(segment.folder, part_number(unit, done))["last"]:
+            return unit, True
+        done += 1
+    return {**unit, "chunks_done": done}, False
+
+
 def opened(segment: Segment) -> Steps:
     """The segment's stages, opened once in this process."""
     with _opening:
@@ -59,6 +72,15 @@ def opened(segment: Segment) -> Steps:
             _opened.clear()  # one segment runs at a time; models of the one before are let go
             _opened[segment.fingerprint] = Steps(segment.nodes, segment.globals)
         return _opened[segment.fingerprint]
+
+
+def batches_in_progress(segment: Segment, unit: Unit) -> Iterator[Batch]:
+    """What a worker that died was at: the first chunk of the unit that does not stand."""
+    for chunk, batch in _in_chunks(segment, read_unit(segment, unit)):
+        if chunk > unit["chunks_done"]:
+            return
+        if chunk == unit["chunks_done"]:
+            yield batch
 
 
 def read_unit(segment: Segment, unit: Unit) -> Iterator[Batch]:
@@ -83,13 +105,13 @@ def _run(segment: Segment, steps: Steps, unit: Unit, attempt: Attempt, poison: d
     try:
         chunk = 0
         for chunk, batch in _in_chunks(segment, read_unit(segment, unit)):
-            if chunk < unit.get("chunks_done", 0):
+            if chunk < unit["chunks_done"]:
                 continue
             if writer is not None and writer.part != part_number(unit, chunk):
                 close(last=False)
             writer = writer or PartWriter(segment, part_number(unit, chunk), unit["bins"])
             _run_batch(segment, steps, batch, writer, attempt, poison)
-        writer = writer or PartWriter(segment, part_number(unit, max(chunk, unit.get("chunks_done", 0))), unit["bins"])
+        writer = writer or PartWriter(segment, part_number(unit, max(chunk, unit["chunks_done"])), unit["bins"])
         close(last=True)
     except BaseException:
         if writer is not None:

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.text import Text
-from stages.kernels.unicode import leaf
 
 
 class Repeats(NamedTuple):

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.text import Text
-from stages.kernels.unicode import decode, leaf
+from stages.kernels.unicode import decode
 
 Form = Literal["NFC", "NFKC", "none"]
 

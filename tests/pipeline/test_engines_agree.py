@@ -53,7 +53,8 @@ def test_all_engines_workers_and_batch_sizes_give_the_same_bytes(
     recipe: Path, corpus: list[str], tmp_path: Path, ray_cluster: None
 ) -> None:
     settings = ["resources.part_bytes=200KB", "output.shard_bytes=60KB", "output.row_group_bytes=20KB", "failures.min_count=0"]
-    first = pipeline.run(recipe, input=corpus, output=tmp_path / "0" / "run", engine="local", workers=1, set=settings, progress="none")
+    place = tmp_path / "0" / "run"
+    first = pipeline.run(recipe, input=corpus, output=place, engine="local", workers=1, set=settings, progress="none")
     assert first.manifest["counts"]["out"]["documents"] > 20
     assert len(hashes(first)) > 1
     for number, (engine, workers, batch_bytes) in enumerate(VARIANTS, 1):
@@ -75,8 +76,8 @@ def test_all_engines_workers_and_batch_sizes_give_the_same_bytes(
 def test_another_seed_gives_another_order_of_the_same_documents(corpus: list[str], tmp_path: Path) -> None:
     recipe = {"name": "order", "stages": ["exact_dedup"]}
     runs = [
-        pipeline.run(recipe, input=corpus, output=tmp_path / f"run{seed}", engine="local", set=[f"seed={seed}"], progress="none")
-        for seed in (0, 1)
+        pipeline.run(recipe, input=corpus, output=tmp_path / seed, engine="local", set=[f"seed={seed}"], progress="none")
+        for seed in ("0", "1")
     ]
     ids = [run.table(["id"]).collect()["id"].to_list() for run in runs]
     assert ids[0] != ids[1]

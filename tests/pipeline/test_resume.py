@@ -1,9 +1,9 @@
 """A run that is killed anywhere and started again is the run that was never killed."""
 
 import gzip
-import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 from survival import (
+    data_of,
     documents,
     driver,
     finish,
@@ -21,11 +22,12 @@ from survival import (
 )
 
 import pipeline
-from pipeline.segment import committed_parts
+from pipeline.segment import committed_parts, read_counts
+from pipeline.units import CHUNKS
 
 DOCUMENTS = 240
-PARTS = 12
-"""Parts of either segment: six units of the input, each of them read in two chunks."""
+PARTS = 7
+"""Parts of either segment."""
 
 
 def recipe(sleep_ms=1.5, **changes):
@@ -101,12 +103,12 @@ def moments(place: Place):
         "start": lambda: True,
         "folder": lambda: (place.run / "manifest.json").is_file(),
         "first unit begun": lambda: (first / "attempts").is_dir() and any((first / "attempts").iterdir()),
-        "first parts": lambda: len(committed_parts(first)) >= 5,
+        "first parts": lambda: len(committed_parts(first)) >= 3,
         "most parts": lambda: len(committed_parts(first)) >= PARTS - 1,
         "solve": lambda: (first / "solves").is_dir(),
         "one solved": lambda: (first / "solves" / "0").is_dir(),
         "second unit begun": lambda: (second / "attempts").is_dir() and any((second / "attempts").iterdir()),
-        "second parts": lambda: len(committed_parts(second)) >= 5,
+        "second parts": lambda: len(committed_parts(second)) >= 3,
         "shards begun": lambda: data.is_dir(),
         "a shard": lambda: data.is_dir() and any(data.glob("part-*")),
         "ledger": lambda: (place.run / "ledger").is_dir(),
@@ -134,5 +136,91 @@ def test_a_run_killed_again_and_again_gives_the_bytes_of_one_never_killed(tmp_pa
     chosen = list(moments(place))[seed % 2 :: 2]
     landed = [kill_at(place, name, chance.uniform(0, 0.05), workers=chance.choice([1, 2])) for name in chosen]
     assert sum(landed) >= 5, dict(zip(chosen, landed, strict=True))
+    place.complete()
+    same(place.run, clean.run)
+
+
+def test_what_is_finished_is_not_done_again_whatever_the_workers_and_the_batches(tmp_path, source, clean):
+    place = Place(tmp_path, source, recipe())
+    assert kill_at(place, "first parts", 0.01, workers=2)
+    first = place.plan().segments[0].folder
+    finished = sum(read_counts(first, part)["in"][0] for part in committed_parts(first))
+    largest_unit = max(read_counts(clean.plan().segments[0].folder, part)["in"][0] for part in range(0, PARTS * CHUNKS, CHUNKS))
+    assert finished > 0
+    place.forget_calls()
+    place.write({**place.keys, "resources": {**place.keys["resources"], "batch_bytes": 1000}})
+    place.complete(workers=1)
+    same(place.run, clean.run)
+    # What was begun is looked at once more, in a child process, for it may have been what ended the run.
+    assert DOCUMENTS - finished <= len(place.calls("first")) <= DOCUMENTS - finished + 2 * largest_unit
+    assert len(place.calls("second")) == len(clean.calls("second"))
+    place.forget_calls()
+    place.complete(workers=2)
+    assert place.calls("first") == place.calls("second") == []
+
+
+def test_a_changed_step_begins_at_its_own_segment(tmp_path, source, clean):
+    place = Place(tmp_path, source, recipe())
+    shutil.copytree(clean.folder / ".sluice", tmp_path / ".sluice")
+    place.keys["stages"][-1]["trying_steps:slow"]["sleep_ms"] = 0
+    place.write(place.keys)
+    before = place.plan().describe()["segments"]
+    assert [(segment["parts_done"], segment["solved"]) for segment in before] == [(PARTS, [True, True]), (0, [])]
+    place.complete()
+    assert place.calls("first") == []
+    assert sorted(place.calls("second")) == sorted(clean.calls("second"))
+    assert data_of(place.run) == data_of(clean.run)
+    place.keys["stages"][3] = "exact_dedup"
+    place.keys["stages"][4] = {"minhash_dedup": {"seed": 2}}
+    assert [segment["parts_done"] for segment in pipeline.plan(place.keys, output=place.run).describe()["segments"]] == [0, 0]
+
+
+def test_status_tells_how_far_a_killed_run_is(tmp_path, source, clean):
+    place = Place(tmp_path, source, recipe())
+    assert kill_at(place, "first parts", 0.0, workers=2)
+    found = pipeline.status(place.run)
+    first, second = found["segments"]
+    assert found["state"] == "running"
+    assert first["units_planned"] == PARTS
+    assert 3 <= first["units_done"] < PARTS
+    assert first["units_died"] in (1, 2)
+    assert (second["units_planned"], second["units_done"], second["units_died"]) == (None, 0, 0)
+    assert finish(tmp_path, "status", str(place.run))[0] == 1
+    place.complete()
+    found = pipeline.status(place.run)
+    assert found["state"] == "complete"
+    assert [(s["units_planned"], s["units_done"], s["units_died"]) for s in found["segments"]] == [(PARTS, PARTS, 0)] * 2
+    assert finish(tmp_path, "status", str(place.run))[0] == 0
+
+
+def test_a_stream_killed_between_two_chunks_goes_on_at_the_next(tmp_path):
+    packed = tmp_path / "docs.jsonl.gz"
+    packed.write_bytes(gzip.compress(b"".join(orjson.dumps(row) + b"\n" for row in documents(DOCUMENTS))))
+    undisturbed = Place(tmp_path / "clean", packed, recipe(part_bytes=20_000))
+    undisturbed.complete()
+    chunks = committed_parts(undisturbed.plan().segments[0].folder)
+    assert chunks == list(range(len(chunks)))
+    assert len(chunks) > 3
+    place = Place(tmp_path / "killed", packed, recipe(part_bytes=20_000))
+    assert kill_at(place, "first parts", 0.0, workers=1)
+    first = place.plan().segments[0].folder
+    sizes = {part: read_counts(first, part)["in"][0] for part in committed_parts(first)}
+    place.forget_calls()
+    place.complete()
+    same(place.run, undisturbed.run)
+    finished = sum(sizes.values())
+    assert DOCUMENTS - finished <= len(place.calls("first")) <= DOCUMENTS - finished + 2 * max(sizes.values())
+
+
+@pytest.mark.parametrize("moment", ["first parts", "second unit begun"])
+def test_a_run_on_ray_that_is_killed_with_all_its_workers_goes_on(tmp_path, source, clean, moment):
+    place = Place(tmp_path, source, recipe())
+    condition = moments(place)[moment]
+    with driver(place.folder, *place.arguments("ray"), environment=place.environment) as started:
+        wait_until(lambda: condition() or not started.running, 60, moment)
+        assert started.running, started.log()
+        os.killpg(started.process.pid, signal.SIGKILL)
+        started.wait(30)
+        wait_until(lambda: not started.descendants(), 15, "the end of Ray's processes", pause=0.2)
     place.complete()
     same(place.run, clean.run)
