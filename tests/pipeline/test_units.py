@@ -1,6 +1,7 @@
 """Input cut into units: from the input alone, and every document exactly once."""
 
 import random
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_ranges_cover_every_byte_and_row_once(seed: int) -> None:
         total = item.size if item.format == "jsonl" else sum(rows for rows, _ in item.groups)
         assert found[0][0] == 0
         assert found[-1][1] == total
-        assert all(left[1] == right[0] for left, right in zip(found, found[1:], strict=False))
+        assert all(left[1] == right[0] for left, right in pairwise(found))
 
 
 @pytest.mark.parametrize("seed", range(6))
