@@ -31,7 +31,7 @@ class Attempt:
     def begin(self) -> int:
         """Leave the mark; return how many earlier ones belong to processes that died."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        dead = sum(_is_dead(mark) for mark in self._folder.glob(f"{self._name}.*"))
+        dead = sum(is_dead(mark) for mark in self._folder.glob(f"{self._name}.*"))
         self._mark.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}))
         return dead
 
@@ -58,7 +58,8 @@ def _started(pid: int) -> str:
         return ""
 
 
-def _is_dead(mark: Path) -> bool:
+def is_dead(mark: Path) -> bool:
+    """Whether the process that left a mark has ended. One on another host is taken for dead: only a live run has live ones."""
     try:
         owner = json.loads(mark.read_text())
     except (OSError, ValueError):

@@ -4,6 +4,7 @@ The search runs in a Python process of its own (`python -m pipeline.isolate`), w
 every range it tries: a range that ends its child is halved until one document is left.
 """
 
+import ctypes
 import os
 import pickle
 import resource
@@ -23,14 +24,19 @@ from schemas.errors import StageError
 
 EXIT_MEMORY = 72
 
+PARENT = 0
+"""The process that waits for the search. When it ends, so does the search, and whatever document it is trying."""
+
 
 def find_poison(segment: Segment, unit: dict[str, Any], known: dict[int, str]) -> dict[int, str]:
     """Rows of a unit that end their process when a batch of that row alone is worked on, each with the cause in words."""
     with tempfile.TemporaryDirectory(prefix="sluice-isolate-") as folder:
         task, answer = Path(folder) / "task", Path(folder) / "answer"
         task.write_bytes(pickle.dumps((segment, unit, known, sys.path)))
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        done = subprocess.run([sys.executable, "-m", "pipeline.isolate", str(task), str(answer)], env=environment, check=False)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)}
+        # -P: the working folder must not come before what is installed.
+        command = [sys.executable, "-P", "-m", "pipeline.isolate", str(task), str(answer), str(os.getpid())]
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, check=False)
         if not answer.is_file():
             raise StageError(
                 f"{'/'.join(segment.steps())}: the process that looks for the document that kills its worker died itself"
@@ -46,12 +52,14 @@ def _search(task: Path, answer: Path) -> None:
     # Threads do not survive a fork: Arrow must not start any in this process.
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
-    from pipeline.worker import opened, read_unit
+    from pipeline.worker import batches_in_progress, opened
 
     steps = opened(segment)
     found: dict[int, str] = {}
-    for batch in read_unit(segment, unit):
+    for batch in batches_in_progress(segment, unit):
         fresh = ~np.isin(batch.rows, list(known))
+        for _, verdicts in batch.verdicts:
+            fresh &= ~np.isin(batch.rows, verdicts.column("row").to_numpy())
         table, rows = batch.table.filter(pa.array(fresh)), batch.rows[fresh]
         pending = [(0, len(rows))] if len(rows) else []
         while pending:
@@ -83,6 +91,9 @@ def _try(segment: Segment, steps: Any, table: pa.Table, rows: np.ndarray) -> str
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             break
+        if os.getppid() != PARENT:
+            os.kill(child, signal.SIGKILL)
+            os._exit(1)
         if time.monotonic() > deadline:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
@@ -97,6 +108,7 @@ def _try(segment: Segment, steps: Any, table: pa.Table, rows: np.ndarray) -> str
 def _child(segment: Segment, steps: Any, table: pa.Table, rows: np.ndarray, cpu: float) -> None:
     from pipeline.tally import Tally
 
+    _die_with_parent()
     seconds = max(1, int(cpu + 0.999))
     used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     resource.setrlimit(resource.RLIMIT_CPU, (int(used) + seconds, int(used) + seconds + 5))
@@ -104,12 +116,18 @@ def _child(segment: Segment, steps: Any, table: pa.Table, rows: np.ndarray, cpu:
     memory = segment.failures.worker_memory_bytes
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     try:
-        steps.run(table, rows, Tally(), stop_on_error=False)
-    except MemoryError:
-        os._exit(EXIT_MEMORY)
-    except Exception:
-        os._exit(0)  # an exception is met again, and told, by the worker itself
-    os._exit(0)
+        outcome = steps.run(table, rows, Tally(), stop_on_error=False)
+        errors = [error for failed in outcome.failed for error, _, _ in failed.errors]
+    except Exception as error:
+        errors = [type(error).__name__, type(error.__cause__).__name__]
+    # Any other exception is met again, and told, by the worker itself: it has no such limit, and would be killed.
+    os._exit(EXIT_MEMORY if "MemoryError" in errors or "ArrowMemoryError" in errors else 0)
+
+
+def _die_with_parent() -> None:
+    """Have Linux kill this process when the one that started it ends; elsewhere the search itself looks for its parent."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # 1 is PR_SET_PDEATHSIG
 
 
 def _cause(code: int) -> str:
@@ -122,4 +140,7 @@ def _cause(code: int) -> str:
 
 
 if __name__ == "__main__":
-    _search(Path(sys.argv[1]), Path(sys.argv[2]))
+    PARENT = int(sys.argv[3])
+    _die_with_parent()
+    if os.getppid() == PARENT:
+        _search(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pipeline.batches import Fault, byte_lengths, cut_rows
 from pipeline.examples import Examples
 from pipeline.segment import Segment
-from pipeline.steps import Dropped, Failed, Measured, Outcome
+from pipeline.steps import Dropped, Failed, Measured, Outcome, distinct
 from pipeline.tally import Tally
 from schemas.columns import DROPS, QUARANTINED
 from stages.kernels.hashing import order_keys
@@ -56,7 +56,7 @@ class PartWriter:
             self._measure_rows(measured)
             self.examples.add(measured)
         table = outcome.table
-        self.tally.left[0] += table.num_rows
+        self.tally.left[0] += distinct(outcome.origins())
         self.tally.left[1] += int(byte_lengths(table.column("text")).sum())
         if self.segment.is_last:
             self.tally.by_source(table, "out")

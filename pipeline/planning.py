@@ -20,7 +20,7 @@ from pipeline.readers import Reader, Selection
 from pipeline.recipe import Recipe, load, make_stage
 from pipeline.segment import Node, ParentSegment, Segment, committed_parts, digest, file_digest, unfinished
 from pipeline.sources import InputFile, LeftOut, list_files, mapped_columns
-from pipeline.steps import group_nodes
+from pipeline.steps import ORIGIN, group_nodes, multiplies
 from pipeline.units import Unit, cut, part_bytes
 from pipeline.verdicts import solved
 from schemas.columns import TOKEN_COUNT
@@ -259,6 +259,8 @@ def _checked_schema(schema: pa.Schema, own: Sequence[Node], globals_: Sequence[N
                 writers = _writers(column)
                 hint = f"; {' or '.join(writers)} writes it: put it before" if writers else registry.nearest(column, fields)
                 raise RecipeError(f"{place}{node.label} reads the column {column!r}, which nothing before it writes{hint}")
+        if multiplies(node.stage):
+            fields[ORIGIN] = pa.field(ORIGIN, pa.int32())
         for column, kind in node.stage.columns_written().items():
             if column in ("id", "source"):
                 raise RecipeError(f"{node.label} writes {column!r}; a document keeps its id and source")

@@ -19,6 +19,7 @@ import numpy as np
 import orjson
 
 from pipeline import ledger, manifest
+from pipeline.attempts import is_dead
 from pipeline.engines import Engine, LocalEngine, cores
 from pipeline.planning import Plan, RecipeLike, bins_for, plan
 from pipeline.progress import Progress
@@ -26,14 +27,18 @@ from pipeline.ray_engine import RayEngine
 from pipeline.report import write_report
 from pipeline.results import Run
 from pipeline.results_warnings import warnings_of
-from pipeline.segment import Segment, committed_parts, unfinished
+from pipeline.segment import Segment, committed_parts, read_counts, unfinished
 from pipeline.sink import plan_shards, write_shard
 from pipeline.tally import merge
+from pipeline.units import CHUNKS
 from pipeline.verdicts import solve, solved
 from pipeline.worker import run_unit
 from schemas.errors import FailureBudgetExceeded, OutputError, RecipeError
 
 EngineName = Literal["ray", "local"]
+
+STAGED = (".manifest.", ".progress.", ".ledger.", ".report.")
+"""How the names of what is not finished begin in a run's folder."""
 
 
 def run(
@@ -86,18 +91,22 @@ def run(
         "recipe": planned.recipe.as_json(),
     }
     facts: dict[str, Any] = {"engine": engine, "workers": workers or cores(), "started": started}
-    plan_facts = {"segments": [{"fingerprint": s.fingerprint, "path": s.folder, "steps": s.steps()} for s in planned.segments]}
-    manifest.write(folder, {**head, **facts, **plan_facts, "state": "running"})
-    with Progress(progress, folder) as shown, _terminable():
-        try:
-            made = _engine(engine, workers, address, planned, shown)
-            with _locked(planned.segments), made:
-                facts["workers"] = made.workers
-                _run_all(planned, made, folder, shown, facts, clock)
-        except BaseException as error:
-            told = str(error) or type(error).__name__
-            manifest.write(folder, {**head, **facts, **plan_facts, "state": "failed", "error": told})
-            raise
+    plan_facts: dict[str, Any] = {
+        "segments": [{"fingerprint": s.fingerprint, "path": s.folder, "steps": s.steps()} for s in planned.segments]
+    }
+    plan_facts["segments"][0]["units"] = len(planned.units)
+    with _locked(folder, planned.segments):
+        _remove_unfinished(folder, planned)
+        manifest.write(folder, {**head, **facts, **plan_facts, "state": "running"})
+        with Progress(progress, folder) as shown, _terminable():
+            try:
+                with _engine(engine, workers, address, planned, shown) as made:
+                    facts["workers"] = made.workers
+                    _run_all(planned, made, folder, shown, facts, clock)
+            except BaseException as error:
+                told = str(error) or type(error).__name__
+                manifest.write(folder, {**head, **facts, **plan_facts, "state": "failed", "error": told})
+                raise
     return Run(folder)
 
 
@@ -154,7 +163,6 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
     Path(segment.folder, "parts").mkdir(parents=True, exist_ok=True)
     if not todo:
         return
-    _remove_unfinished(segment)
     label = f"segment {segment.index + 1} of {len(planned.segments)}: {_named(segment)}"
     shown.phase(label, len(units), done=len(units) - len(todo), bytes=size)
     attempts = Path(segment.folder, "attempts")
@@ -229,7 +237,7 @@ def _check_failures(planned: Plan, sums: Sequence[dict[str, Any]]) -> None:
 
 
 def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
-    """Make the run's folder ours; a finished run of the same fingerprint is the answer. Never touches what is not ours."""
+    """Make the run's folder; a finished run of the same fingerprint is the answer. Raises if the folder is not ours."""
     known = folder / "manifest.json"
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file, expected a folder")
@@ -246,10 +254,7 @@ def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
             )
         if foreign := _foreign(folder):
             raise OutputError(f"{folder} holds {foreign}, which no run wrote there; move it away first, nothing was changed")
-        for name in ("data", "ledger"):
-            if not same:
-                shutil.rmtree(folder / name, ignore_errors=True)
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(not path.name.startswith(STAGED) for path in folder.iterdir()):
         raise OutputError(f"{folder} is not empty and has no manifest.json: it is not a run's folder; choose another")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -287,8 +292,12 @@ def _foreign(folder: Path) -> str | None:
 
 def _intact(folder: Path, before: dict[str, Any]) -> bool:
     shards = before.get("shards", [])
-    return all(
-        (folder / shard["path"]).is_file() and (folder / shard["path"]).stat().st_size == shard["bytes"] for shard in shards
+    return (
+        (folder / "ledger").is_dir()
+        and (folder / "report.html").is_file()
+        and all(
+            (folder / shard["path"]).is_file() and (folder / shard["path"]).stat().st_size == shard["bytes"] for shard in shards
+        )
     )
 
 
@@ -300,38 +309,41 @@ def _check_room(folder: Path, planned: Plan) -> None:
         raise OutputError(f"{folder}: {free / 1e9:.1f} GB free, about {wanted / 1e9:.1f} GB are needed for segments and output")
 
 
-def _remove_unfinished(segment: Segment) -> None:
-    """What workers of a killed run left half-done."""
-    for folder in (Path(segment.folder, "parts"), Path(segment.folder, "solves")):
-        for stray in folder.glob(".*") if folder.is_dir() else ():
-            shutil.rmtree(stray, ignore_errors=True)
+def _remove_unfinished(folder: Path, planned: Plan) -> None:
+    """What a killed run left half-done, in its folder and in its segments; what another recipe left in the folder."""
+    known = folder / "manifest.json"
+    if known.is_file() and orjson.loads(known.read_bytes()).get("fingerprint") != planned.fingerprint:
+        for name in ("data", "ledger"):
+            shutil.rmtree(folder / name, ignore_errors=True)
+    (folder / "report.html").unlink(missing_ok=True)  # it appears last, so that a run without it is not finished
+    for staged in folder.glob(".*"):
+        if staged.name.startswith(STAGED):
+            shutil.rmtree(staged) if staged.is_dir() else staged.unlink()
+    for segment in planned.segments:
+        for name in ("parts", "solves", "shards", "poison"):
+            for staged in Path(segment.folder, name).glob(".*"):
+                shutil.rmtree(staged, ignore_errors=True) if staged.is_dir() else staged.unlink(missing_ok=True)
 
 
 @contextmanager
-def _locked(segments: Sequence[Segment]) -> Iterator[None]:
-    """Two runs must not do one segment at the same time."""
-    held: list[Any] = []
+def _locked(folder: Path, segments: Sequence[Segment]) -> Iterator[None]:
+    """Two runs must not write one folder, or do one segment, at the same time."""
+    held: list[int] = []
     try:
-        for segment in segments:
-            Path(segment.folder).mkdir(parents=True, exist_ok=True)
-            lock = open(Path(segment.folder, "lock"), "a+")  # noqa: SIM115 (closed below, with all others)
-            held.append(lock)
+        for place in (folder, *(Path(segment.folder) for segment in segments)):
+            place.mkdir(parents=True, exist_ok=True)
+            # The folder itself is locked: there is no file to leave behind, and the lock goes with the process.
+            held.append(os.open(place, os.O_RDONLY))
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(held[-1], fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                lock.seek(0)
-                raise OutputError(
-                    f"another run (process {lock.read().strip() or '?'}) works on {segment.folder}; wait for it"
-                ) from error
+                raise OutputError(f"another run works on {place}; wait for it") from error
             except OSError:  # a file system without locks: two runs at once are then the user's own care
                 continue
-            lock.truncate(0)
-            lock.write(str(os.getpid()))
-            lock.flush()
         yield
     finally:
-        for lock in held:
-            lock.close()
+        for descriptor in held:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -352,19 +364,30 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 def status(folder: str | Path) -> dict[str, Any]:
-    """How far a run is: its state, and the finished and failed units of each segment."""
+    """How far a run is: its state, and for each segment the units planned, done, being worked on, or that died with a worker.
+
+    A later segment's units are the parts of the one before: None until those are all there.
+    """
     path = Path(folder)
     found = Run(path).manifest
-    segments = []
+    segments: list[dict[str, Any]] = []
     for segment in found.get("segments", []):
         place = Path(segment["path"])
-        marks = {mark.name.split(".")[0] for mark in (place / "attempts").glob("*")} if (place / "attempts").is_dir() else {*()}
+        parts = committed_parts(place)
+        marks = {mark.name.split(".")[0]: is_dead(mark) for mark in (place / "attempts").glob("*")}
+        done = {part // CHUNKS for part in parts if read_counts(place, part)["last"]} if not segments else parts
+        planned = segment.get("units") if not segments else None
+        if segments and segments[-1]["units_done"] == segments[-1]["units_planned"]:
+            planned = segments[-1]["parts_done"]
         segments.append(
             {
                 "steps": segment["steps"],
                 "path": str(place),
-                "parts_done": len(committed_parts(place)),
-                "units_begun": len(marks),
+                "units_planned": planned,
+                "units_done": len(done),
+                "units_begun": sum(not dead for dead in marks.values()),
+                "units_died": sum(marks.values()),
+                "parts_done": len(parts),
             }
         )
     progress = path / "progress.json"

@@ -1,5 +1,6 @@
 """One unit of work, from documents in to finished parts. Both engines call this and nothing else."""
 
+import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,8 @@ from pipeline.attempts import MARKS_BEFORE_ISOLATION, Attempt, unit_name
 from pipeline.batches import Batch, byte_lengths
 from pipeline.isolate import find_poison
 from pipeline.part_writer import PartWriter
-from pipeline.segment import Segment
-from pipeline.steps import Steps
+from pipeline.segment import Segment, read_counts
+from pipeline.steps import Steps, distinct, origins_of
 from pipeline.tally import add
 from pipeline.units import CHUNKS, ROWS
 from pipeline.verdicts import read_verdicts
@@ -36,6 +37,9 @@ def run_unit(segment: Segment, unit: Unit, marks: int = MARKS_BEFORE_ISOLATION) 
 
     Raises `StageError` and other `SluiceError`s; nothing of an unfinished part stays.
     """
+    unit, finished = _up_to_date(segment, unit)
+    if finished:
+        return {"unit": unit_name(unit), "parts": []}
     attempt = Attempt(segment.folder, unit)
     dead = attempt.begin()
     try:
@@ -49,6 +53,16 @@ def run_unit(segment: Segment, unit: Unit, marks: int = MARKS_BEFORE_ISOLATION) 
     return {"unit": unit_name(unit), "parts": parts}
 
 
+def _up_to_date(segment: Segment, unit: Unit) -> tuple[Unit, bool]:
+    """The unit with the chunks that stand by now, and whether they are all: an engine may try a unit again that it lost."""
+    done = unit.get("chunks_done", 0)
+    while segment.folder_of_part(part_number(unit, done)).is_dir():
+        if "part" in unit or read_counts(segment.folder, part_number(unit, done))["last"]:
+            return unit, True
+        done += 1
+    return {**unit, "chunks_done": done}, False
+
+
 def opened(segment: Segment) -> Steps:
     """The segment's stages, opened once in this process."""
     with _opening:
@@ -58,6 +72,15 @@ def opened(segment: Segment) -> Steps:
             _opened.clear()  # one segment runs at a time; models of the one before are let go
             _opened[segment.fingerprint] = Steps(segment.nodes, segment.globals)
         return _opened[segment.fingerprint]
+
+
+def batches_in_progress(segment: Segment, unit: Unit) -> Iterator[Batch]:
+    """What a worker that died was at: the first chunk of the unit that does not stand."""
+    for chunk, batch in _in_chunks(segment, read_unit(segment, unit)):
+        if chunk > unit["chunks_done"]:
+            return
+        if chunk == unit["chunks_done"]:
+            yield batch
 
 
 def read_unit(segment: Segment, unit: Unit) -> Iterator[Batch]:
@@ -82,13 +105,13 @@ def _run(segment: Segment, steps: Steps, unit: Unit, attempt: Attempt, poison: d
     try:
         chunk = 0
         for chunk, batch in _in_chunks(segment, read_unit(segment, unit)):
-            if chunk < unit.get("chunks_done", 0):
+            if chunk < unit["chunks_done"]:
                 continue
             if writer is not None and writer.part != part_number(unit, chunk):
                 close(last=False)
             writer = writer or PartWriter(segment, part_number(unit, chunk), unit["bins"])
             _run_batch(segment, steps, batch, writer, attempt, poison)
-        writer = writer or PartWriter(segment, part_number(unit, max(chunk, unit.get("chunks_done", 0))), unit["bins"])
+        writer = writer or PartWriter(segment, part_number(unit, max(chunk, unit["chunks_done"])), unit["bins"])
         close(last=True)
     except BaseException:
         if writer is not None:
@@ -132,7 +155,8 @@ def _run_batch(
     segment: Segment, steps: Steps, batch: Batch, writer: PartWriter, attempt: Attempt, poison: dict[int, str]
 ) -> None:
     tally = writer.tally
-    add(tally.entered, batch.table.num_rows + len(batch.faults), batch.bytes() + sum(fault.bytes for fault in batch.faults))
+    entered = distinct(origins_of(batch.table, batch.rows)) + len(batch.faults)
+    add(tally.entered, entered, batch.bytes() + sum(fault.bytes for fault in batch.faults))
     if segment.reader is not None:
         tally.by_source(batch.table, "in")
         for fault in batch.faults:
@@ -148,8 +172,10 @@ def _run_batch(
     if poison and (bad := np.isin(rows, list(poison))).any():
         killed = table.filter(pa.array(bad))
         sizes = byte_lengths(killed.column("text")).sum()
-        add(tally.step("worker")["in"], killed.num_rows, sizes)
-        add(tally.step("worker")["quarantined"], killed.num_rows, sizes)
+        origins = origins_of(table, rows)
+        count = distinct(np.setdiff1d(origins[bad], origins[~bad]))
+        add(tally.step("worker")["in"], count, sizes)
+        add(tally.step("worker")["quarantined"], count, sizes)
         writer.add_poison(killed, rows[bad], poison)
         table, rows = table.filter(pa.array(~bad)), rows[~bad]
     with WATCH.batch(attempt, segment.failures, f"{'/'.join(segment.steps())} on unit {unit_name({'part': writer.part})}"):
@@ -165,9 +191,11 @@ def _apply_verdicts(
     sizes = byte_lengths(table.column("text"))
     at = np.asarray(verdicts.column("row").to_numpy())
     hit = np.isin(rows, at)
-    add(counts["in"], table.num_rows, sizes.sum())
-    add(counts["dropped"], hit.sum(), sizes[hit].sum())
-    add(counts["out"], (~hit).sum(), sizes[~hit].sum())
+    origins = origins_of(table, rows)
+    entered, left = distinct(origins), distinct(origins[~hit])
+    add(counts["in"], entered, sizes.sum())
+    add(counts["dropped"], entered - left, sizes[hit].sum())
+    add(counts["out"], left, sizes[~hit].sum())
     if not hit.any():
         return table, rows
     mine = verdicts.take(pa.array(np.searchsorted(at, rows[hit])))
@@ -222,7 +250,7 @@ def _poison(segment: Segment, unit: Unit) -> dict[int, str]:
     path = _poison_file(segment, unit)
     path.parent.mkdir(exist_ok=True)
     table = pa.table({"row": pa.array(list(found), pa.int64()), "cause": pa.array(list(found.values()), pa.string())})
-    staged = path.with_suffix(".tmp")
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     pq.write_table(table, staged)
     staged.rename(path)
     return found
