@@ -71,9 +71,9 @@ class PartWriter:
 
     def add_faults(self, faults: Sequence[Fault]) -> None:
         """Take over rows of input that are no documents."""
-        for fault in faults:
-            row = {**fault.__dict__, "part": self.part, "step": "read", "trace": None}
-            self._quarantined.append(pa.Table.from_pylist([row], QUARANTINED))
+        rows = [{**fault.__dict__, "part": self.part, "step": "read", "trace": None} for fault in faults]
+        if rows:
+            self._quarantined.append(pa.Table.from_pylist(rows, QUARANTINED))
 
     def add_poison(self, table: pa.Table, rows: np.ndarray, causes: dict[int, str]) -> None:
         """Take over documents that killed or hung their worker."""

@@ -1,7 +1,8 @@
 """JSONL and plain text as documents, from plain, gzip and zstd files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.batches import EXCERPT, Batch, Fault, make_ids
+from pipeline.batches import EXCERPT, Batch, Fault, id_prefix, make_ids
 from pipeline.decompress import Damaged, blocks
 from pipeline.sources import InputFile
 from schemas.columns import TEXT
@@ -191,45 +192,66 @@ def _from_objects(
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def read_text(file: InputFile, entry: Input, schema: pa.Schema, batch_bytes: int, longest: int) -> Iterator[Batch]:
-    if entry.text_documents == "line":
-        number = line_number = 0
-        for lines, starts, damage in _lines(file, 0, file.size, longest):
-            # one look at each line, blank ones are no documents; as fast as splitting it off was
-            keep = [at for at, line in enumerate(lines) if line.strip()]
-            faults = [replace(damage, row=number + len(keep))] if damage else []
-            table = _from_bytes(
-                [lines[at].removesuffix(b"\r") for at in keep], np.array([starts[at] for at in keep], np.int64), file, schema
-            )
-            places = np.array(keep, np.int64) + line_number + 1
-            yield Batch(table, np.arange(number, number + len(keep)), faults, lines=places)
-            number += len(keep) + len(faults)
-            line_number += len(lines)
-        return
+def read_text_lines(file: InputFile, schema: pa.Schema, longest: int) -> Iterator[Batch]:
+    """Every line that is not blank as a document."""
+    number = line_number = 0
+    for lines, starts, damage in _lines(file, 0, file.size, longest):
+        # one look at each line, blank ones are no documents; as fast as splitting it off was
+        keep = [at for at, line in enumerate(lines) if line.strip()]
+        faults = [replace(damage, row=number + len(keep))] if damage else []
+        ids = make_ids(file, np.array([starts[at] for at in keep], np.int64))
+        table = _from_bytes([lines[at].removesuffix(b"\r") for at in keep], ids, file.source, schema)
+        numbers = np.array(keep, np.int64) + line_number + 1
+        yield Batch(table, np.arange(number, number + len(keep)), faults, place=partial(_place_of_line, file.path, numbers))
+        number += len(keep) + len(faults)
+        line_number += len(lines)
+
+
+def _place_of_line(path: str, numbers: np.ndarray, at: int) -> str:
+    return f"{path}:{numbers[at]}"
+
+
+def read_text_files(files: Sequence[InputFile], schema: pa.Schema, longest: int) -> Batch:
+    """Each of the files, all of one source, as a document."""
+    contents: list[bytes] = []
+    rows: list[int] = []
+    faults: list[Fault] = []
+    # a file is opened and read in Python anyway; everything after is done for all of them at once
+    for row, file in enumerate(files):
+        try:
+            contents.append(_content(file, longest))
+            rows.append(row)
+        except Damaged as error:
+            message = f"the file is damaged: {error}"
+            faults.append(Fault(row, _file_id(file), file.source, file.path, "Damaged", message, "", 0))
+    ids = pa.array([_file_id(files[row]) for row in rows], pa.string())
+    table = _from_bytes(contents, ids, files[0].source, schema)
+    return Batch(table, np.array(rows, np.int64), faults, place=lambda at: files[rows[at]].path)
+
+
+def _content(file: InputFile, longest: int) -> bytes:
+    """The file's content; of one that is too long, so much that this can be seen."""
     read: list[bytes] = []
-    try:
-        for block in blocks(file, 0, min(BLOCK, longest + 1)):
-            read.append(block)
-            if sum(map(len, read)) > longest:
-                break
-    except Damaged as error:
-        yield Batch(schema.empty_table(), np.zeros(0, np.int64), [_damaged(file, f"the file is damaged: {error}")])
-        return
-    content = b"".join(read).removeprefix(BYTE_ORDER_MARK)
-    yield Batch(_from_bytes([content], np.zeros(1, np.int64), file, schema), np.zeros(1, np.int64))
+    held = 0
+    for block in blocks(file, 0, min(BLOCK, longest + 1)):
+        read.append(block)
+        held += len(block)
+        if held > longest:
+            break
+    return b"".join(read).removeprefix(BYTE_ORDER_MARK)
 
 
-def _damaged(file: InputFile, message: str) -> Fault:
-    identity = make_ids(file, np.zeros(1, np.int64))[0].as_py()
-    return Fault(0, identity, file.source, file.path, "Damaged", message, "", 0)
+def _file_id(file: InputFile) -> str:
+    return f"{id_prefix(file)}0"
 
 
-def _from_bytes(texts: list[bytes], positions: np.ndarray, file: InputFile, schema: pa.Schema) -> pa.Table:
+def _from_bytes(texts: list[bytes], ids: pa.Array, source: str, schema: pa.Schema) -> pa.Table:
     values: dict[str, Any] = {
-        "id": make_ids(file, positions).cast(pa.string()),
-        "source": pa.array([file.source] * len(texts), pa.string()),
+        "id": ids,
+        "source": pa.array([source] * len(texts), pa.string()),
         "text": pa.array(texts, pa.large_binary()).view(TEXT),
     }
     return pa.Table.from_arrays(
-        [values.get(column.name, pa.nulls(len(texts), column.type)) for column in schema], schema=schema
+        [values[column.name] if column.name in values else pa.nulls(len(texts), column.type) for column in schema],
+        schema=schema,
     )
