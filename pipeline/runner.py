@@ -30,8 +30,7 @@ from pipeline.results_warnings import warnings_of
 from pipeline.segment import Segment, committed_parts, read_counts, unfinished
 from pipeline.sink import plan_shards, write_shard
 from pipeline.tally import merge
-from pipeline.units import rows_about
-from pipeline.units import CHUNKS
+from pipeline.units import CHUNKS, rows_about
 from pipeline.verdicts import solve, solved
 from pipeline.worker import run_unit
 from schemas.errors import FailureBudgetExceeded, OutputError, RecipeError

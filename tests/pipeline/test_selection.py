@@ -113,4 +113,6 @@ def test_files_and_workers_change_nothing(tmp_path: Path) -> None:
     for result in results.values():
         assert dump(result) == dump(first)
         assert drops(result) == drops(first)
-        assert [shard["sha256"] for shard in result.manifest["shards"]] == [shard["sha256"] for shard in first.manifest["shards"]]
+        assert [shard["sha256"] for shard in result.manifest["shards"]] == [
+            shard["sha256"] for shard in first.manifest["shards"]
+        ]
