@@ -82,7 +82,9 @@ def _naughty_folder(folder: Path) -> int:
     rows += [{"id": f"n:{number}", "text": value} for number, value in enumerate([None, 5, ["a"], {"a": 1}, True])]
     rows += [{"id": STRINGS["nul"], "text": "an id of controls"}, {"id": "", "text": "no id"}, [], None, 1.5]
     jsonl(folder / "a.jsonl", rows)
-    (folder / "b.jsonl").write_bytes(b'{"id": "h1", "text": "\\ud800"}\n{"id": "h2", "text": "\xff"}\n{"id": "h3", "text": "a\0"}\n')
+    (folder / "b.jsonl").write_bytes(
+        b'{"id": "h1", "text": "\\ud800"}\n{"id": "h2", "text": "\xff"}\n{"id": "h3", "text": "a\0"}\n'
+    )
     texts = pa.array([b"good", b"\xed\xa0\x80", None, b"", b"\0", b"\xf4\x90\x80\x80"]).view(pa.string())
     parquet(folder / "c.parquet", {"id": [f"p{row}" for row in range(6)], "text": texts})
     parquet(folder / "none.parquet", {"id": pa.array([], pa.string()), "text": pa.array([], pa.string())})
@@ -133,7 +135,7 @@ def test_a_document_above_the_limit_is_quarantined(tmp_path: Path) -> None:
     parquet(tmp_path / "in" / "a.parquet", {"id": ["x", "y"], "text": ["a" * 100, "b" * 101]})
     (tmp_path / "in" / "z.txt").write_text("c" * 101)
     result = curate(tmp_path / "out", str(tmp_path / "in"), resources={"max_document_bytes": 100})
-    assert [(row["id"], row["error"]) for row in quarantined(result)][0] == ("y", "TooLong")
+    assert {row["error"] for row in quarantined(result)} == {"TooLong"}
     assert counts(result) == {"in": 3, "out": 1, "dropped": 0, "quarantined": 2}
 
 
@@ -158,5 +160,7 @@ def test_a_folder_named_like_a_file_is_read_as_a_folder(tmp_path: Path) -> None:
 def test_too_many_failures_end_the_run_and_say_where_the_errors_are(tmp_path: Path) -> None:
     rows = [{"id": str(number), "text": None if number < 30 else "a"} for number in range(1000)]
     path = jsonl(tmp_path / "a.jsonl", rows)
-    with pytest.raises(FailureBudgetExceeded, match=r"30 of 1000 documents failed, more than failures\.max_fraction 0\.01 allows"):
+    with pytest.raises(
+        FailureBudgetExceeded, match=r"30 of 1000 documents failed, more than failures\.max_fraction 0\.01 allows"
+    ):
         curate(tmp_path / "out", str(path), failures={})
