@@ -43,6 +43,9 @@ Settings = Annotated[
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Only so many documents, chosen by hash of their ids.", show_default=False)
 ]
+Ids = Annotated[
+    list[str] | None, typer.Option("--id", help="Only the document of this id; may be repeated.", show_default=False)
+]
 Sample = Annotated[
     float | None,
     typer.Option(min=0, max=1, help="Only this share of the documents, chosen by hash of their ids.", show_default=False),
@@ -63,6 +66,7 @@ def run(
     set_: Settings = None,
     limit: Limit = None,
     sample: Sample = None,
+    id: Ids = None,
     address: Address = None,
     force: Force = False,
     segments: Segments = None,
@@ -93,6 +97,7 @@ def run(
         set=tuple(set_ or ()),
         limit=limit,
         sample=sample,
+        ids=tuple(id or ()),
         force=force,
         address=address,
         segments=segments,

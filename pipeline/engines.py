@@ -37,7 +37,7 @@ class Engine(Protocol):
         begun  whether any task has started to work: an engine that never gets there says so instead of hanging
         """
 
-    def call(self, function: Callable[[], Any], label: str) -> Any:
+    def call(self, function: Callable[[], Any], label: str, begun: Callable[[], bool] = lambda: True) -> Any:
         """One result."""
 
 
@@ -95,6 +95,6 @@ class LocalEngine:
             self._stop.set()
             raise
 
-    def call(self, function: Callable[[], Any], label: str) -> Any:
+    def call(self, function: Callable[[], Any], label: str, begun: Callable[[], bool] = lambda: True) -> Any:
         """One result, in this thread."""
         return function()

@@ -44,15 +44,17 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
 
 
 class Driver:
-    """`sluice run` (or another command) as a process group of its own."""
+    """`sluice run` (or another command, or a program) as a process group of its own."""
 
-    def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, environment: dict[str, str] | None = None, program: str | None = None
+    ) -> None:
         self.marker = f"{os.getpid()}-{random.getrandbits(64):x}"
         self._log = open(folder / "driver.log", "ab")  # noqa: SIM115 (closed by `end`)
         self._log_path, self._log_start = folder / "driver.log", self._log.tell()
         path = os.pathsep.join([str(ROOT), str(HERE)])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jobs.cli", *arguments],
+            [sys.executable, *(["-c", program] if program else ["-m", "jobs.cli"]), *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": path, MARKER: self.marker, **(environment or {})},
             stdin=subprocess.DEVNULL,
@@ -98,8 +100,8 @@ class Driver:
 
 
 @contextmanager
-def driver(folder: Path, *arguments: str, environment: dict[str, str] | None = None):
-    started = Driver(folder, *arguments, environment=environment)
+def driver(folder: Path, *arguments: str, environment: dict[str, str] | None = None, program: str | None = None):
+    started = Driver(folder, *arguments, environment=environment, program=program)
     try:
         yield started
     finally:
