@@ -41,6 +41,15 @@ class Engine(Protocol):
         """One result."""
 
 
+def _wait_for(results: "queue.SimpleQueue[tuple[Any, BaseException | None]]") -> tuple[Any, BaseException | None]:
+    """The next result. Waits in short turns: with the handler that polars puts on SIGINT, one long wait outlasts Ctrl-C."""
+    while True:
+        try:
+            return results.get(timeout=0.2)
+        except queue.Empty:
+            continue
+
+
 class LocalEngine:
     """Threads of this process: kernels release the GIL, a debugger works. One mark of a dead process is enough here."""
 
@@ -87,7 +96,7 @@ class LocalEngine:
             threading.Thread(target=work, name=f"sluice-{number}", daemon=True).start()
         try:
             for _ in items:
-                result, error = done.get()
+                result, error = _wait_for(done)
                 if error is not None:
                     raise error
                 yield result

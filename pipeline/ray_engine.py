@@ -15,6 +15,7 @@ from pipeline.engines import cores
 from schemas.errors import SluiceError, StageError, Stalled
 from schemas.recipe import Resources
 
+
 class RayEngine:
     """Tasks of one CPU each on a Ray cluster: the one at `address` or of the environment, else one made on this machine."""
 

@@ -137,5 +137,3 @@ def _remove(place: Path) -> None:
         gone = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
         place.rename(gone)
         shutil.rmtree(gone)
-
-

@@ -95,15 +95,19 @@ def run(
         "segments": str(Path(planned.segments[0].folder).parent),
         "working_folder": os.getcwd(),
     }
-    plan_facts = {"segments": [{"fingerprint": s.fingerprint, "path": s.folder, "steps": s.steps()} for s in planned.segments]}
-    plan_facts["segments"][0]["units"] = len(planned.units)
+    listed: list[dict[str, Any]] = [
+        {"fingerprint": segment.fingerprint, "path": segment.folder, "steps": segment.steps()} for segment in planned.segments
+    ]
+    listed[0]["units"] = len(planned.units)
+    plan_facts = {"segments": listed}
     with locked([folder, *(Path(segment.folder) for segment in planned.segments)]):
         _name_parents(planned.segments)
         _remove_unfinished(folder, planned)
         manifest.write(folder, {**head, **facts, **plan_facts, "state": "running"})
         with Progress(progress, folder) as shown, _terminable():
             try:
-                with _engine(engine, workers, address, planned, shown) as made:
+                # Once more inside: Ray's start puts a handler of its own in the place of ours.
+                with _engine(engine, workers, address, planned, shown) as made, _terminable():
                     facts["workers"] = made.workers
                     _run_all(planned, made, folder, shown, facts, clock)
             except BaseException as error:
@@ -134,7 +138,9 @@ def _run_all(planned: Plan, engine: Engine, folder: Path, shown: Progress, facts
         for index, node in enumerate(segment.globals):
             if solved(segment, index) is None:
                 shown.phase(f"{node.label}: decide", 1)
-                engine.call(partial(solve, segment, index), f"{node.label}: decide", begun=_changes(Path(segment.folder, "solves")))
+                engine.call(
+                    partial(solve, segment, index), f"{node.label}: decide", begun=_changes(Path(segment.folder, "solves"))
+                )
                 shown.advance()
     shards = _write_data(planned, engine, folder, shown)
     shown.phase("ledger and report", 3)
@@ -283,8 +289,12 @@ def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
 
 def _intact(folder: Path, before: dict[str, Any]) -> bool:
     shards = before.get("shards", [])
-    return (folder / "ledger").is_dir() and (folder / "report.html").is_file() and all(
-        (folder / shard["path"]).is_file() and (folder / shard["path"]).stat().st_size == shard["bytes"] for shard in shards
+    return (
+        (folder / "ledger").is_dir()
+        and (folder / "report.html").is_file()
+        and all(
+            (folder / shard["path"]).is_file() and (folder / shard["path"]).stat().st_size == shard["bytes"] for shard in shards
+        )
     )
 
 

@@ -146,7 +146,9 @@ def ledger_of(run: Path) -> dict[str, list[str]]:
 def numbers_of(run: Path) -> dict[str, Any]:
     """The statistics of a run, without what a clock or a start decides."""
     found = json.loads((run / "manifest.json").read_bytes())
-    kept = {key: found[key] for key in ("counts", "steps", "sources", "languages", "shards", "inputs", "repeated_ids", "warnings")}
+    kept = {
+        key: found[key] for key in ("counts", "steps", "sources", "languages", "shards", "inputs", "repeated_ids", "warnings")
+    }
     for step in kept["steps"]:
         del step["seconds"]
     return kept

@@ -34,7 +34,8 @@ def prepared(folder: Path, stages, **keys) -> Path:
     ],
 )
 def test_a_signal_ends_a_run_with_all_its_processes_and_the_same_command_goes_on(tmp_path, engine, workers, number):
-    arguments = run_arguments(prepared(tmp_path, ["trying_steps:sleeps_long"]), tmp_path / "run", engine, workers)
+    recipe = prepared(tmp_path, ["trying_steps:sleeps_long"])
+    arguments = run_arguments(recipe, tmp_path / "run", engine, workers)
     asleep = tmp_path / "asleep"
     with driver(tmp_path, *arguments, environment={"TRYING_ASLEEP": str(asleep)}) as started:
         wait_until(lambda: asleep.exists() or not started.running, 90, "a document that sleeps", pause=0.05)
@@ -45,7 +46,7 @@ def test_a_signal_ends_a_run_with_all_its_processes_and_the_same_command_goes_on
         wait_until(lambda: not started.descendants(), 15 - (time.monotonic() - began), "the end of its processes", pause=0.2)
         assert "the same command goes on where this one ended" in started.log()
         assert pipeline.status(tmp_path / "run")["state"] == "failed"
-    code, log = finish(tmp_path, *arguments[:6], "local", *arguments[7:])
+    code, log = finish(tmp_path, *run_arguments(recipe, tmp_path / "run"))
     assert code == 0, log
     assert len(ids_of(tmp_path / "run")) == COUNT
 

@@ -15,7 +15,6 @@ from pipeline.units import CHUNKS
 from schemas.errors import InputError
 
 
-
 class Killed(BaseException):
     """In place of a signal."""
 

@@ -1,4 +1,4 @@
-"""Steps of a user that the tests of survival need. The environment steers them, so that their source and parameters stay the same."""
+"""Steps of a user that the tests of survival need. The environment steers them where source and parameters must not change."""
 
 import ctypes
 import os
