@@ -11,8 +11,9 @@ from filters.gopher_quality import ratio
 from schemas.rule import Limit, Rule, at_least, at_most, count, share
 from stages.core.docs import Docs
 from stages.core.stage import Filter, Measures
+from stages.kernels.compile import leaf
 from stages.kernels.text import Text
-from stages.kernels.unicode import SPACE, TERMINAL, classes, decode, leaf
+from stages.kernels.unicode import SPACE, TERMINAL, classes, decode
 from stages.kernels.words import Mode, hash_bytes, readonly, words
 
 

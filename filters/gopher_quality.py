@@ -10,8 +10,9 @@ from pydantic import Field
 from schemas.rule import Limit, Rule, at_least, at_most, between, count, share
 from stages.core.docs import Docs
 from stages.core.stage import Filter, Measures
+from stages.kernels.compile import leaf
 from stages.kernels.text import Text
-from stages.kernels.unicode import LINE_BREAK, SPACE, classes, decode, leaf
+from stages.kernels.unicode import LINE_BREAK, SPACE, classes, decode
 from stages.kernels.words import HAS_ALPHA, NOT_PUNCT, Mode, Words, hash_of, readonly, words
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")

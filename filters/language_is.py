@@ -29,7 +29,7 @@ class LanguageIs(Filter):
     example: ClassVar[dict[str, Any]] = {"languages": ["en", "th"]}
     gate: bool = True
     languages: tuple[str, ...] = Field(description="languages to keep: ISO 639 codes or English names", min_length=1)
-    min_score: Limit | None = share(0.65, "keep documents with this language_score or more")  # type: ignore[assignment]
+    min_score: Limit | None = share(0.65, "keep documents with this language_score or more")
 
     @field_validator("languages", mode="before")
     @classmethod

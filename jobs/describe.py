@@ -39,9 +39,10 @@ def summaries() -> list[dict[str, str]]:
 
 def description(name: str) -> dict[str, Any]:
     """Everything a recipe's author has to know of a stage, ready for JSON."""
-    found = registry.find_user_object(name) if ":" in name else registry.find(name)
-    if not isinstance(found, type):
-        return _function(name, found)
+    named: Any = registry.find_user_object(name) if ":" in name else registry.find(name)
+    if not isinstance(named, type):
+        return _function(name, named)
+    found: type[Stage] = named
     stage = _instance(found)
     nodes = list(stage.nodes()) if stage else []
     rules = [(node, rule) for node in nodes if isinstance(node, Filter) for rule in node.rules()]

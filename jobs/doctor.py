@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from schemas.errors import SluiceError
 
@@ -104,8 +104,8 @@ def requirements() -> list[Requirement]:
         lines = []
         for line in metadata.requires("sluice") or []:
             requirement, _, marker = line.partition(";")
-            extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", marker)
-            lines.append((requirement, extra.group(1) if extra else None))
+            asked = re.search(r"extra\s*==\s*['\"]([^'\"]+)", marker)
+            lines.append((requirement, asked.group(1) if asked else None))
     found = []
     for line, extra in lines:
         match = re.fullmatch(r"\s*([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*\(?([^;)]*)\)?.*", line)
@@ -324,8 +324,3 @@ def _home() -> Path:
 
 def _reinstall() -> str:
     return f"pip install --force-reinstall {_home() if (_home() / 'pyproject.toml').is_file() else 'sluice'}"
-
-
-def as_json(findings: list[Finding]) -> list[dict[str, Any]]:
-    """The findings as plain values."""
-    return [vars(finding) for finding in findings]

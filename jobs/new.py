@@ -115,6 +115,7 @@ def new_filter(name: str, folder: Path) -> Made:
     if not all(re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", part) for part in [*packages, step]):
         raise RecipeError(f"{name!r} is no name for a filter: expected snake_case, such as emoji_share or mylab/emoji_share")
     class_name = "".join(word.capitalize() for word in step.split("_"))
+    imports: tuple[str, ...]
     own_tree = (folder / "pipeline" / "registry.py").is_file() and (folder / "filters" / "__init__.py").is_file()
     if packages and packages[0] in OURS:
         raise RecipeError(f"the package {packages[0]!r} is Sluice's own name; choose another, such as mylab/{step}")

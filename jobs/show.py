@@ -108,8 +108,6 @@ def print_dropped(examples: "pl.DataFrame", console: Console) -> None:
             _print(console, _inset(_text(f"duplicate of {row['survivor_id']} of {row['survivor_source']}", "dim")))
         if row["excerpt"]:
             _print(console, _inset(_text(one_line(row["excerpt"], 400))))
-    if not len(examples):
-        _print(console, Text("No document was dropped by it.", "dim"))
 
 
 def print_inspect(path: str | Path, console: Console, json: bool = False) -> None:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def submit_and_follow(job: Job, address: str, wait: bool = True) -> int:
         files = stage(job, Path(staged))
         try:
             client = JobSubmissionClient(address)
-            identity = client.submit_job(entrypoint=entry_point(job), runtime_env=runtime_env(Path(staged)))
+            identity = _submitted(client, entry_point(job), runtime_env(Path(staged)))
         except (ConnectionError, RuntimeError) as error:
             raise JobFailed(f"{address}: {str(error).strip().splitlines()[-1]}") from error
     size = sum(size for _, size in files)
@@ -57,6 +58,21 @@ def submit_and_follow(job: Job, address: str, wait: bool = True) -> int:
         print(identity)
         return 0
     return follow(client, identity)
+
+
+AGENT_SECONDS = 30
+"""A head that has just started answers before it can run jobs: so long is it asked again."""
+
+
+def _submitted(client: Any, command: str, environment: dict[str, Any]) -> str:
+    deadline = time.monotonic() + AGENT_SECONDS
+    while True:
+        try:
+            return str(client.submit_job(entrypoint=command, runtime_env=environment))
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def entry_point(job: Job) -> str:

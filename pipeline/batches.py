@@ -1,6 +1,7 @@
 """Batches of input: documents with their row numbers, and the faults between them."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -37,6 +38,8 @@ class Batch:
     faults: list[Fault] = field(default_factory=list)
     verdicts: list[tuple[str, pa.Table]] = field(default_factory=list)
     """label and verdicts of each Global of the segment before, in order"""
+    place: Callable[[int], str] | None = None
+    """where the document at a position of `table` stands, for messages; None: the file's row says it"""
 
     def shifted(self, by: int) -> "Batch":
         """The same batch with all row numbers moved."""
@@ -81,10 +84,13 @@ def cut_rows(sizes: np.ndarray, limit: int) -> list[int]:
 
 def make_ids(file: InputFile, rows: np.ndarray) -> pa.Array:
     """Ids for rows that have none: a hash of source and path, and the row (for lines, the byte where the line starts)."""
-    name = f"{file.source}\x00{file.relative}".encode()
+    return pc.binary_join_element_wise(id_prefix(file), pc.cast(pa.array(rows), pa.string()), "")
+
+
+def id_prefix(file: InputFile) -> str:
+    """What the made ids of a file begin with."""
     name = f"{file.source}\0{file.relative}".encode()
-    prefix = f"{hashlib.blake2b(name, digest_size=8).hexdigest()}-"
-    return pc.binary_join_element_wise(prefix, pc.cast(pa.array(rows), pa.string()), "")
+    return f"{hashlib.blake2b(name, digest_size=8).hexdigest()}-"
 
 
 def document_schema(mapped: dict[str, str]) -> pa.Schema:

@@ -12,8 +12,8 @@ from schemas.rule import Percentile
 from stages.core.stage import Filter
 from stages.kernels.hashing import order_keys
 
-NEAR = 2
-RANDOM = 2
+NEAR = 3
+RANDOM = 5
 EXCERPT = 400
 
 SCHEMA = pa.schema(

@@ -17,6 +17,9 @@ from stages.core.stage import Stage
 
 TYPES = {"string": pa.large_string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
 
+UNFIT = (pa.ArrowException, TypeError, ValueError, OverflowError)
+"""What Arrow raises for a value that is not of the column's type, lone surrogates in a text among them."""
+
 
 @dataclass
 class Processed:
@@ -121,5 +124,29 @@ class Function(Stage):
         fields = {field.name: field for field in table.schema}
         for column, type_ in self.columns_written().items():
             fields[column] = pa.field(column, type_)
-        processed.table = pa.Table.from_pylist(rows, pa.schema(list(fields.values())))
+        schema = pa.schema(list(fields.values()))
+        try:
+            processed.table = pa.Table.from_pylist(rows, schema)
+        except UNFIT:
+            processed.table = _only_fitting(rows, schema, processed)
         return processed
+
+
+def _only_fitting(rows: list[dict[str, Any]], schema: pa.Schema, processed: Processed) -> pa.Table:
+    """The rows of documents whose values have the declared types; the other documents are moved to `failed`."""
+    by_parent: dict[int, list[dict[str, Any]]] = {}
+    for parent, row in zip(processed.parents, rows, strict=True):
+        by_parent.setdefault(parent, []).append(row)
+    fitting: list[dict[str, Any]] = []
+    processed.parents = []
+    # One document at a time, as only a conversion of its own tells which one does not fit.
+    for parent, children in by_parent.items():
+        try:
+            pa.Table.from_pylist(children, schema)
+        except UNFIT as error:
+            processed.failed.append((parent, error, traceback.format_exc(limit=-8)))
+            continue
+        fitting += children
+        processed.parents += [parent] * len(children)
+    processed.failed.sort(key=lambda failure: failure[0])
+    return pa.Table.from_pylist(fitting, schema)

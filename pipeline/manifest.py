@@ -37,11 +37,11 @@ def totals(segment: Segment) -> dict[str, Any]:
 
 
 def check_accounts(segment: Segment, total: dict[str, Any]) -> None:
-    """in + added == out + dropped + quarantined, for every step and for the whole."""
+    """in == out + dropped + quarantined in documents of the input, for every step and for the whole."""
     for label, step in total["steps"].items():
-        if step["in"][0] + step["added"] != step["out"][0] + step["dropped"][0] + step["quarantined"][0]:
+        if step["in"][0] != step["out"][0] + step["dropped"][0] + step["quarantined"][0]:
             raise AccountingError(f"step {label} of segment {segment.index}: {_told(step)}")
-    lost = sum(step["dropped"][0] + step["quarantined"][0] - step["added"] for step in total["steps"].values())
+    lost = sum(step["dropped"][0] + step["quarantined"][0] for step in total["steps"].values())
     if total["in"][0] != total["out"][0] + lost:
         raise AccountingError(
             f"segment {segment.index} ({'/'.join(segment.steps())}): {total['in'][0]} documents in, {total['out'][0]} out,"
@@ -51,8 +51,7 @@ def check_accounts(segment: Segment, total: dict[str, Any]) -> None:
 
 def _told(step: dict[str, Any]) -> str:
     return ", ".join(
-        f"{step[key][0] if isinstance(step[key], list) else step[key]} {key}"
-        for key in ("in", "added", "out", "dropped", "quarantined")
+        f"{step[key][0] if isinstance(step[key], list) else step[key]} {key}" for key in ("in", "out", "dropped", "quarantined")
     )
 
 

@@ -16,16 +16,13 @@ import pyarrow.parquet as pq
 from pipeline.batches import Fault, byte_lengths, cut_rows
 from pipeline.examples import Examples
 from pipeline.segment import Segment
-from pipeline.steps import Dropped, Failed, Measured, Outcome
+from pipeline.steps import Dropped, Failed, Measured, Outcome, distinct
 from pipeline.tally import Tally
 from schemas.columns import DROPS, QUARANTINED
 from stages.kernels.hashing import order_keys
 
 LEDGER_ROWS = 4096
 """Rows of a row group in ledger files: a lookup by id reads one of them for each part."""
-
-
-SOURCE_GROUP_BYTES = 4_000_000
 
 
 class PartWriter:
@@ -59,7 +56,7 @@ class PartWriter:
             self._measure_rows(measured)
             self.examples.add(measured)
         table = outcome.table
-        self.tally.left[0] += table.num_rows
+        self.tally.left[0] += distinct(outcome.origins())
         self.tally.left[1] += int(byte_lengths(table.column("text")).sum())
         if self.segment.is_last:
             self.tally.by_source(table, "out")
@@ -74,9 +71,9 @@ class PartWriter:
 
     def add_faults(self, faults: Sequence[Fault]) -> None:
         """Take over rows of input that are no documents."""
-        for fault in faults:
-            row = {**fault.__dict__, "part": self.part, "step": "read", "trace": None}
-            self._quarantined.append(pa.Table.from_pylist([row], QUARANTINED))
+        rows = [{**fault.__dict__, "part": self.part, "step": "read", "trace": None} for fault in faults]
+        if rows:
+            self._quarantined.append(pa.Table.from_pylist(rows, QUARANTINED))
 
     def add_poison(self, table: pa.Table, rows: np.ndarray, causes: dict[int, str]) -> None:
         """Take over documents that killed or hung their worker."""
@@ -149,7 +146,10 @@ class PartWriter:
         if not table.num_rows:
             return
         if self.segment.order_seed is None:
-            edges = cut_rows(byte_lengths(table.column("text")) + 64, SOURCE_GROUP_BYTES)
+            cost = byte_lengths(table.column("text")) + 64
+            if self.segment.piece_rows:
+                cost = np.maximum(cost, self.segment.piece_bytes // self.segment.piece_rows)
+            edges = cut_rows(cost, self.segment.piece_bytes)
         else:
             keys = table_keys(table, self.segment.order_seed)
             order = np.argsort(keys, kind="stable")

@@ -20,12 +20,12 @@ from pipeline.readers import Reader, Selection
 from pipeline.recipe import Recipe, load, make_stage
 from pipeline.segment import Node, ParentSegment, Segment, committed_parts, digest, file_digest, unfinished
 from pipeline.sources import InputFile, LeftOut, list_files, mapped_columns
-from pipeline.steps import group_nodes
+from pipeline.steps import ORIGIN, group_nodes, multiplies
 from pipeline.units import Unit, cut, part_bytes
 from pipeline.verdicts import solved
 from schemas.columns import TOKEN_COUNT
 from schemas.errors import MissingExtra, RecipeError
-from schemas.recipe import Input
+from schemas.recipe import Input, Output
 from schemas.rule import Table
 from stages.core.stage import Filter, Global, Stage
 
@@ -172,7 +172,7 @@ def _segments(
         if keys.failures.on_error == "stop":
             parts.append("stop")
         if last:
-            parts += ["last", seed, output.row_group_bytes, output.shard_rows]
+            parts += ["last", seed, _piece_bytes(output), output.shard_rows]
         fingerprint = digest(parts)
         previous = segments[-1] if segments else None
         segments.append(
@@ -189,6 +189,8 @@ def _segments(
                 chunk_bytes=size,
                 is_last=last,
                 order_seed=seed,
+                piece_bytes=min(SOURCE_PIECE_BYTES, _piece_bytes(output)),
+                piece_rows=max(1, output.shard_rows // 4) if output.shard_rows else None,
                 user_folder=str(Path.cwd()) if any(_is_foreign(node.stage) for node in nodes) else None,
             )
         )
@@ -257,6 +259,8 @@ def _checked_schema(schema: pa.Schema, own: Sequence[Node], globals_: Sequence[N
                 writers = _writers(column)
                 hint = f"; {' or '.join(writers)} writes it: put it before" if writers else registry.nearest(column, fields)
                 raise RecipeError(f"{place}{node.label} reads the column {column!r}, which nothing before it writes{hint}")
+        if multiplies(node.stage):
+            fields[ORIGIN] = pa.field(ORIGIN, pa.int32())
         for column, kind in node.stage.columns_written().items():
             if column in ("id", "source"):
                 raise RecipeError(f"{node.label} writes {column!r}; a document keeps its id and source")
@@ -324,10 +328,19 @@ def output_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema([*fields, TOKEN_COUNT.remove_metadata(), *extra])
 
 
+SOURCE_PIECE_BYTES = 4_000_000
+"""Where the sources' order is kept, a part is written in pieces of at most this, so that shards come out alike."""
+
+
+def _piece_bytes(output: Output) -> int:
+    """Text of one piece of the output: half a row group, and small enough that four or more make a shard."""
+    return max(1, min(output.row_group_bytes // 2, output.shard_bytes // 4))
+
+
 def bins_for(total_bytes: int, total_rows: int, plan: Plan) -> int:
-    """Ranges of keys in which the last segment sorts its documents: a power of two, about two to a row group, at most 4096."""
+    """Ranges of keys in which the last segment sorts its documents: a power of two, two or more a row group, at most 4096."""
     output = plan.recipe.keys.output
-    wanted = 2 * total_bytes / output.row_group_bytes
+    wanted = total_bytes / _piece_bytes(output)
     if output.shard_rows:
         wanted = max(wanted, 4 * total_rows / output.shard_rows)
     bins = 1

@@ -1,6 +1,7 @@
 """Ray Data as the engine: a dataset of units, one task for each, so that documents never travel between processes."""
 
 import _thread
+import importlib
 import logging
 import os
 import pickle
@@ -39,6 +40,9 @@ class RayEngine:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         import ray
 
+        # ray.data takes a second to import, and ray.init mostly waits for processes: both at once.
+        loading = threading.Thread(target=importlib.import_module, args=("ray.data",))
+        loading.start()
         if not ray.is_initialized():
             if self._address:
                 ray.init(address=self._address, log_to_driver=True, logging_level=logging.ERROR)
@@ -51,7 +55,11 @@ class RayEngine:
                     log_to_driver=True,
                     logging_level=logging.ERROR,
                 )
+                # The new workers import the engine while this process prepares the dataset.
+                warm = ray.remote(num_cpus=1)(_import_worker)
+                self._warm = [warm.remote() for _ in range(self.workers)]
             self._ours = True
+        loading.join()
         free = int(
             ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         )
@@ -110,6 +118,10 @@ class RayEngine:
         context.execution_options.preserve_order = False
         context.max_errored_blocks = 0
         logging.getLogger("ray.data").setLevel(logging.ERROR)
+
+
+def _import_worker() -> None:
+    importlib.import_module("pipeline.worker")
 
 
 class _Call:

@@ -10,11 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.batches import EXCERPT, Batch, Fault, byte_lengths, cut_rows
-from pipeline.read_lines import read_jsonl, read_text
+from pipeline.read_lines import read_jsonl, read_text_files, read_text_lines
 from pipeline.read_parquet import read_parquet
 from pipeline.sources import InputFile
 from schemas.recipe import Input
 from stages.kernels.hashing import order_keys
+
+
+FILES_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,11 @@ class Reader:
         base = 0
         pending: list[Batch] = []
         held = 0
-        for piece in unit["slices"]:
-            file = self.files[piece["file"]]
+        for files, start, stop in self._pieces(unit):
             count = 0
-            for raw in self._read_slice(file, piece["start"], piece["stop"]):
+            for raw in self._read_piece(files, start, stop):
                 count += raw.table.num_rows + len(raw.faults)
-                batch = self.selection.apply(self._checked(raw, file, piece["start"])).shifted(base)
+                batch = self.selection.apply(self._checked(raw, files[0], start)).shifted(base)
                 pending.append(batch)
                 held += batch.bytes() + 64 * (batch.table.num_rows + len(batch.faults))
                 if held >= self.batch_bytes:
@@ -85,6 +87,26 @@ class Reader:
                     pending, held = [], 0
             base += count
         yield from self._flush(pending)
+
+    def _pieces(self, unit: dict[str, Any]) -> Iterator[tuple[list[InputFile], int, int]]:
+        """(files, start, stop) of what is read in one go: a slice of a file, or many small text files."""
+        together: list[InputFile] = []
+        held = 0
+        for piece in unit["slices"]:
+            file = self.files[piece["file"]]
+            if file.format == "text" and self.inputs[file.input].text_documents == "file":
+                if together and (held + file.size > self.batch_bytes or len(together) >= FILES_AT_ONCE):
+                    yield together, 0, 0
+                    together, held = [], 0
+                together.append(file)
+                held += file.size
+                continue
+            if together:
+                yield together, 0, 0
+                together, held = [], 0
+            yield [file], piece["start"], piece["stop"]
+        if together:
+            yield together, 0, 0
 
     def _flush(self, pending: list[Batch]) -> Iterator[Batch]:
         """The pending pieces as batches that hold at most `batch_bytes`, or one document."""
@@ -101,16 +123,19 @@ class Reader:
         if faults:
             yield Batch(table.slice(0, 0), rows[:0], faults)
 
-    def _read_slice(self, file: InputFile, start: int, stop: int) -> Iterator[Batch]:
+    def _read_piece(self, files: list[InputFile], start: int, stop: int) -> Iterator[Batch]:
+        file = files[0]
         entry = self.inputs[file.input]
         if file.format == "parquet":
             return read_parquet(file, entry, start, stop, self.schema, self.batch_bytes)
         if file.format == "jsonl":
             return read_jsonl(file, entry, start, stop, self.schema, self.batch_bytes, self.max_document_bytes)
-        return read_text(file, entry, self.schema, self.batch_bytes, self.max_document_bytes)
+        if entry.text_documents == "line":
+            return read_text_lines(file, self.schema, self.max_document_bytes)
+        return iter([read_text_files(files, self.schema, self.max_document_bytes)])
 
     def _checked(self, batch: Batch, file: InputFile, start: int) -> Batch:
-        """Set aside documents without text, with invalid UTF-8, or too long."""
+        """Set aside documents without text, too long, or with a column that is not UTF-8."""
         table = batch.table
         text = table.column("text").combine_chunks()
         sizes = byte_lengths(table.column("text"))
@@ -121,31 +146,38 @@ class Reader:
         for row in np.flatnonzero(sizes > self.max_document_bytes):
             message = f"{sizes[row]} bytes of text, more than max_document_bytes {self.max_document_bytes}"
             reasons[int(row)] = ("TooLong", message, b"")
-        try:
-            text.validate(full=True)
-        except pa.ArrowInvalid:
-            reasons.update(_invalid_utf8(text))
+        for field in table.schema:
+            if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+                column = table.column(field.name).combine_chunks()
+                try:
+                    column.validate(full=True)
+                except pa.ArrowInvalid:
+                    reasons.update(_invalid_utf8(field.name, column))
         if not reasons:
             return batch
         faults = list(batch.faults)
-        ids = table.column("id")
+        ids = table.column("id").cast(pa.binary())
         for at, (kind, message, raw) in reasons.items():
             number = int(batch.rows[at])
             place = f"{file.path}: row {start + number}" if file.format == "parquet" else file.path
+            place = batch.place(at) if batch.place else place
             excerpt = raw.decode(errors="replace")
-            faults.append(Fault(number, ids[at].as_py(), file.source, place, kind, message, excerpt, int(sizes[at])))
+            identity = ids[at].as_py().decode(errors="replace")
+            faults.append(Fault(number, identity, file.source, place, kind, message, excerpt, int(sizes[at])))
         keep = np.ones(table.num_rows, bool)
         keep[list(reasons)] = False
         return Batch(table.filter(pa.array(keep)), batch.rows[keep], sorted(faults, key=lambda fault: fault.row))
 
 
-def _invalid_utf8(text: pa.Array) -> dict[int, tuple[str, str, bytes]]:
+def _invalid_utf8(name: str, column: pa.Array) -> dict[int, tuple[str, str, bytes]]:
     """The rows whose bytes are not UTF-8. Only called where there are some: each document is looked at in Python."""
     found = {}
-    for row, raw in enumerate(text.cast(pa.large_binary()).to_pylist()):
+    for row, raw in enumerate(column.cast(pa.large_binary()).to_pylist()):
         try:
             (raw or b"").decode()
         except UnicodeDecodeError as error:
-            message = f"byte {error.start} of the text is 0x{raw[error.start]:02x}, not UTF-8"
+            message = (
+                f"byte {error.start} of {'the text' if name == 'text' else repr(name)} is 0x{raw[error.start]:02x}, not UTF-8"
+            )
             found[row] = ("InvalidUtf8", message, raw[:EXCERPT])
     return found

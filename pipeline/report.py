@@ -16,12 +16,15 @@ from pipeline import results_ledger
 from pipeline.report_charts import Chart, bar, chart_of
 from pipeline.report_histograms import histograms
 from pipeline.results import Run
-from pipeline.results_format import duration, limit_brief, limit_text, number, plain, share, short, size
+from pipeline.results_format import duration, limit_brief, limit_text, number, one_line, plain, share, short, size
 from pipeline.results_story import SIGN
 
 HERE = Path(__file__).parent
 LISTED = 60
 """Rows of a list of files that the page shows; the manifest has them all."""
+
+SHOWN = 4
+"""Examples on each side of a limit."""
 
 CLUSTER_ROWS = 20_000_000
 """Rows of the ledger above which clusters are taken from the manifest's facts alone, not counted again."""
@@ -71,6 +74,7 @@ def _content(run: Run) -> dict[str, Any]:
     counts = manifest.get("counts") or {}
     came, left = counts.get("in") or {}, counts.get("out") or {}
     versions = manifest.get("versions") or {}
+    charts = _charts(run)
     return {
         "run": run,
         "name": manifest.get("name") or run.path.name,
@@ -95,7 +99,8 @@ def _content(run: Run) -> dict[str, Any]:
         "funnel": run.funnel().to_dicts(),
         "filters": _filters(run),
         "rules": run.rules().to_dicts(),
-        "charts": _charts(run),
+        "charts": charts,
+        "mixed": any("mixed" in chart.paths for chart in charts),
         "examples": _examples(run),
         "clusters": _clusters(run),
         "facts": [(step["step"], _facts(step["facts"])) for step in run.steps if step.get("facts")],
@@ -156,46 +161,62 @@ def _charts(run: Run) -> list[Chart]:
 
 
 def _examples(run: Run) -> dict[tuple[str, str], dict[str, list[dict[str, Any]]]]:
-    """Examples by (step, rule) and side, those near the limit first, four to a side."""
-    table = results_ledger.scan(run.ledger / "examples")
+    """Examples by (step, rule) and side: those nearest to the limit, then one or more at random, `SHOWN` to a side.
+
+    The ledger has a few of each part; only the best so far are held while its files are read in turn.
+    """
+    import pyarrow.parquet as pq
+
+    best: dict[tuple[str, str, str, str], list[dict[str, Any]]] = {}
+    for path in results_ledger.files(run.ledger / "examples"):
+        # a few rows of each rule and part: a loop over these, not over documents
+        for row in pq.read_table(path).to_pylist():
+            kept = best.setdefault((row["step"], row["rule"], row["side"], row["why"]), [])
+            kept.append(row)
+            if len(kept) >= 64:
+                kept[:] = _best(kept)
     found: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
-    if table is None:
-        return found
-    rows = sorted(table.collect().to_dicts(), key=lambda row: row["why"] != "near")
-    for row in rows:
-        sides = found.setdefault((row["step"], row["rule"]), {"kept": [], "dropped": []})
-        # of the near ones at most three, so that a typical document stands beside them
-        near = sum(other["why"] == "near" for other in sides[row["side"]])
-        if len(sides[row["side"]]) < 4 and not (row["why"] == "near" and near == 3):
-            sides[row["side"]].append(row)
+    for (step, rule, side, why), rows in sorted(best.items()):  # near comes before random
+        sides = found.setdefault((step, rule), {"kept": [], "dropped": []})
+        seen = {(row["source"], row["id"]) for row in sides[side]}
+        rows = [row for row in _best(rows) if (row["source"], row["id"]) not in seen]
+        sides[side] += rows[: SHOWN - 1 if why == "near" else SHOWN - len(sides[side])]
     return found
 
 
+def _best(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The nearest to the limit, or of those at random the first by a hash that favours no part."""
+
+    def order(row: dict[str, Any]) -> tuple[float, bytes]:
+        place = sha256(f"{row['source']}/{row['id']}".encode("utf-8", "surrogatepass")).digest()
+        near = row["why"] == "near" and row["value"] is not None and row["limit"] is not None
+        return (abs(row["value"] - row["limit"]) if near else 0.0, place)
+
+    return sorted(rows, key=order)[:SHOWN]
+
+
 def _clusters(run: Run) -> list[dict[str, Any]]:
-    """The largest clusters of duplicates, as the solver counted them, with similarities where the ledger is small enough."""
-    told = [
-        {"step": step["step"], **cluster}
-        for step in run.steps
-        for cluster in (step.get("facts") or {}).get("largest_components") or []
-        if isinstance(cluster, Mapping)
-    ]
-    dropped = sum((step.get("dropped") or {}).get("documents") or 0 for step in run.steps)
-    counted = run.duplicates(20).to_dicts() if dropped <= CLUSTER_ROWS else []
-    members = {(row["step"], row["survivor_source"], row["survivor_id"]): row for row in counted}
-    rows = []
-    for cluster in told:
-        more = members.pop((cluster["step"], cluster.get("survivor_source"), cluster.get("survivor_id")), {})
-        rows.append({"min_similarity": None, "ids": []} | more | cluster)
-    rows += [row for row in members.values() if row["step"] not in {cluster["step"] for cluster in told}]
-    rows.sort(key=lambda row: -row["size"])
-    for row in rows[:20]:
+    """The largest clusters of duplicates, counted in the ledger; where that is too long, as the solver counted them.
+
+    The solver's components may hold documents that a closer look then kept, so the ledger comes first.
+    """
+    if sum((step.get("dropped") or {}).get("documents") or 0 for step in run.steps) <= CLUSTER_ROWS:
+        rows = run.duplicates(20).to_dicts()
+    else:
+        rows = [
+            {"step": step["step"], "min_similarity": None, **cluster}
+            for step in run.steps
+            for cluster in (step.get("facts") or {}).get("largest_components") or []
+        ]
+        rows = sorted(rows, key=lambda row: -row["size"])[:20]
+    for row in rows:
         row["excerpt"] = _text_of(run, row["survivor_source"], row["survivor_id"]) if len(run.shards) <= 64 else None
-    return rows[:20]
+    return rows
 
 
 def _text_of(run: Run, source: str, id: str) -> str | None:
     for _, row in results_ledger.rows_of(run.shards, id, source):
-        return str(row.get("text", ""))[:240]
+        return one_line(row.get("text", ""), 240)
     return None
 
 
@@ -214,7 +235,8 @@ def _groups(groups: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for name, counts in (groups or {}).items():
         came, left = counts.get("in") or empty, counts.get("out") or empty
-        rows.append({"name": name, "came": came, "left": left, "size": came.get("bytes") or left.get("bytes") or 0})
+        most = max(came["documents"], left["documents"])
+        rows.append({"name": name, "came": came, "left": left, "most": most, "size": came["bytes"] or left["bytes"]})
     return sorted(rows, key=lambda row: (-row["size"], row["name"]))[:LISTED]
 
 

@@ -128,8 +128,8 @@ def _read(folder: Path, names: set[str], every: int) -> Iterator[tuple[str, np.n
 
 
 def _first_pass(folder: Path, found: dict[str, Histogram], every: int) -> None:
-    # quantiles come from fine bins on an axis that has room for all magnitudes, of either sign
-    reach = np.concatenate([np.arange(0, 65), np.geomspace(65, 1e15, FINE // 2)]) / 64
+    # quantiles come from bins of 1.2 per cent on an axis that has room for all magnitudes, of either sign
+    reach = np.concatenate([[0.0], np.geomspace(1e-6, 1e15, FINE)])
     axis = np.concatenate([-reach[:0:-1], reach])
     fine = {name: np.zeros(len(axis) + 1, np.int64) for name in found}
     whole = {name: np.zeros(FINE + 1, np.int64) for name in found}
@@ -152,7 +152,7 @@ def _first_pass(folder: Path, found: dict[str, Histogram], every: int) -> None:
             ends = np.cumsum(counts)
             for q in (0.005, 0.05, 0.5, 0.95, 0.995):
                 value = float(at[np.searchsorted(ends, np.ceil(q * chart.values))])
-                value = float(np.floor(value)) if chart.integer else value
+                value = float(np.ceil(value)) if chart.integer else value
                 chart.quantiles[q] = min(max(value, chart.low), chart.high)
 
 

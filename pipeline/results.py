@@ -102,14 +102,14 @@ class Run:
 
         from pipeline.results_format import limit_text
 
-        left = came = self._came_in()
+        came = self._came_in()
         counts = ("judged", "broken", "first", "only")
         schema: dict[str, Any] = {name: pl.String for name in ("step", "rule", "measure", "op", "limit")}
         schema |= {name: pl.Int64 for name in counts} | {"retention_alone": pl.Float64, "retention_cumulative": pl.Float64}
         rows = []
         for step in self.steps:
             # documents that failed in the step are gone, whatever its rules say
-            left -= (step.get("quarantined") or {}).get("documents", 0)
+            left = (step.get("in") or {}).get("documents", 0) - (step.get("quarantined") or {}).get("documents", 0)
             for rule in step.get("rules") or []:
                 judged = self.measured[step["step"]]
                 left -= rule.get("first") or 0

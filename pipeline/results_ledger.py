@@ -83,7 +83,7 @@ def measured_by_step(folder: Path, steps: list[str]) -> dict[str, int]:
 def broken_by_step(folder: Path) -> dict[str, int]:
     """Documents that break at least one rule of a step, as the step alone would have dropped them; read group by group.
 
-    The rows of a document stand together in the ledger, in the order of rank, so a document counts where its step changes.
+    The rows of a document stand together in a file, in the order of rank, so a document counts where step or address changes.
     """
     import numpy as np
     import pyarrow.parquet as pq
@@ -93,16 +93,16 @@ def broken_by_step(folder: Path) -> dict[str, int]:
         last: tuple[Any, ...] | None = None
         with pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
-                table = file.read_row_group(group, columns=["part", "row", "rank", "step"])
+                table = file.read_row_group(group, columns=["part", "row", "step"])
                 if not table.num_rows:
                     continue
                 steps = table.column("step").combine_chunks().dictionary_encode()
                 codes = steps.indices.to_numpy()
-                part, row, rank = (table.column(name).to_numpy() for name in ("part", "row", "rank"))
+                part, row = (table.column(name).to_numpy() for name in ("part", "row"))
                 new = np.ones(len(codes), bool)
-                new[1:] = (codes[1:] != codes[:-1]) | (row[1:] != row[:-1]) | (part[1:] != part[:-1]) | (rank[1:] == 0)
+                new[1:] = (codes[1:] != codes[:-1]) | (row[1:] != row[:-1]) | (part[1:] != part[:-1])
                 names = steps.dictionary.to_pylist()
-                if last == (part[0], row[0], names[codes[0]]) and rank[0] != 0:
+                if last == (part[0], row[0], names[codes[0]]):
                     new[0] = False
                 for code, count in enumerate(np.bincount(codes[new], minlength=len(names)).tolist()):
                     counts[names[code]] = counts.get(names[code], 0) + count

@@ -61,12 +61,10 @@ def _asked_languages(manifest: Manifest, step: Mapping[str, Any]) -> list[str]:
     """Languages that the step's parameters name and of which nothing came out."""
     languages = manifest.get("languages") or {}
     asked: list[str] = []
-    for entry in (manifest.get("recipe") or {}).get("steps") or []:
+    for entry in (manifest.get("recipe") or {}).get("stages") or []:
         parameters = entry.get(step.get("stage"), entry.get(step["step"])) if isinstance(entry, Mapping) else None
         if isinstance(parameters, Mapping):
-            for key in ("keep", "languages", "allowed"):
-                if isinstance(parameters.get(key), list | tuple):
-                    asked += [str(language) for language in parameters[key]]
+            asked += [str(language) for language in parameters.get("languages") or []]
     return [name for name in dict.fromkeys(asked) if languages and not _documents((languages.get(name) or {}).get("out"))]
 
 

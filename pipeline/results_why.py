@@ -125,7 +125,7 @@ def _no_such(run: "Run", id: str, source: str | None) -> str:
     samples = [one_line(row, 60) for row in _sample_ids(run)]
     if samples:
         hashed = all(len(text) >= 12 and all(char in "0123456789abcdef" for char in text) for text in samples)
-        like = "hashes that Sluice made, as the source has no ids" if hashed else "the source's own"
+        like = "hashes, as Sluice makes them where a source has no ids" if hashed else "ids of the source"
         told += f" Ids here look like {', '.join(repr(text) for text in samples)} ({like})."
     return told if run.note is None else f"{told} {run.note}"
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -74,6 +75,10 @@ def run(
     """
     if workers is not None and workers < 1:
         raise RecipeError(f"workers is {workers}, expected at least 1")
+    if limit is not None and limit < 1:
+        raise RecipeError(f"limit is {limit}, expected at least 1")
+    if sample is not None and not 0 < sample <= 1:
+        raise RecipeError(f"sample is {sample}, expected a share above 0, up to 1")
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     planned = plan(recipe, input=input, output=output, set=set, limit=limit, sample=sample, ids=ids, segments=segments)
     folder = Path(output) if output else Path("runs") / f"{planned.recipe.keys.name}-{planned.fingerprint[:8]}"
@@ -170,17 +175,19 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
         units = [{**unit, "bins": bins_for(size, 0, planned)} for unit in planned.units]
     todo = unfinished(units, segment.folder)
     Path(segment.folder, "parts").mkdir(parents=True, exist_ok=True)
-    if not todo:
-        return
     label = f"segment {segment.index + 1} of {len(planned.segments)}: {_named(segment)}"
-    shown.phase(label, len(units), done=len(units) - len(todo), bytes=size)
     attempts = Path(segment.folder, "attempts")
+    if todo:
+        shown.phase(label, len(units), done=len(units) - len(todo), bytes=size)
     for result in engine.map(partial(run_unit, segment, marks=engine.marks), todo, label, begun=_changes(attempts)):
         entered, left = [0, 0], [0, 0]
         for part in result["parts"]:
             entered = [a + b for a, b in zip(entered, part["in"], strict=True)]
             left = [a + b for a, b in zip(left, part["out"], strict=True)]
         shown.advance(1, entered[0], left[0], entered[1])
+    # Workers that died on the way left what they had begun, or, between a part and its mark, the mark.
+    shutil.rmtree(attempts, ignore_errors=True)
+    _remove_staged(segment)
 
 
 def _named(segment: Segment) -> str:
@@ -240,7 +247,7 @@ def _select(planned: Plan, shown: Progress) -> Plan:
             keys = selection.keys(batch.table.column("source").combine_chunks(), batch.table.column("id").combine_chunks())
             smallest = np.sort(np.concatenate([smallest, keys]))[: selection.limit]
         shown.advance()
-    chosen = replace(selection, max_key=int(smallest[-1]) if len(smallest) else 0)
+    chosen = replace(selection, max_key=int(smallest[-1]) if len(smallest) == selection.limit else None)
     reader = replace(first.reader, selection=chosen)
     return replace(planned, segments=(replace(first, reader=reader), *planned.segments[1:]))
 
@@ -262,12 +269,12 @@ def _check_failures(planned: Plan, sums: Sequence[dict[str, Any]]) -> None:
 
 
 def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
-    """Make the run's folder; a finished run of the same fingerprint is the answer. Raises if the folder is not ours to write to."""
+    """Make the run's folder; a finished run of the same fingerprint is the answer. Raises if the folder is not ours."""
     known = folder / "manifest.json"
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder}: is a file, expected a folder")
     if known.is_file():
-        before = orjson.loads(known.read_bytes())
+        before = _manifest_of(known)
         same = before.get("fingerprint") == planned.fingerprint
         if same and before.get("state") == "complete" and _intact(folder, before):
             return Run(folder)
@@ -277,6 +284,8 @@ def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
                 f" ({before.get('name')}-{str(before.get('fingerprint'))[:8]});"
                 " choose another folder, or give --force to replace it"
             )
+        if foreign := _foreign(folder):
+            raise OutputError(f"{folder} holds {foreign}, which no run wrote there; move it away first, nothing was changed")
     elif folder.is_dir() and any(not path.name.startswith(STAGED) for path in folder.iterdir()):
         raise OutputError(f"{folder} is not empty and has no manifest.json: it is not a run's folder; choose another")
     try:
@@ -284,6 +293,32 @@ def _claim(folder: Path, planned: Plan, force: bool) -> Run | None:
         Path(planned.segments[0].folder).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+    return None
+
+
+def _manifest_of(path: Path) -> dict[str, Any]:
+    try:
+        content = orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError:
+        content = None
+    if not isinstance(content, dict) or "fingerprint" not in content or content.get("format") != 1:
+        raise OutputError(f"{path.parent} is not a run's folder: its manifest.json was not written by Sluice; choose another")
+    return content
+
+
+OURS = re.compile(
+    r"data/\.?part-\d+-of-\d+\.parquet(\.\w+)?|ledger|ledger/\w+|ledger/\w+/(none|segment-\d+(-\d+)?-part-\d+)\.parquet"
+)
+"""What a run writes into `data` and `ledger`"""
+
+
+def _foreign(folder: Path) -> str | None:
+    """A file in the folders that a run replaces, but which no run wrote."""
+    for name in ("data", "ledger"):
+        for entry in sorted((folder / name).rglob("*")) if (folder / name).is_dir() else ():
+            path = str(entry.relative_to(folder))
+            if not OURS.fullmatch(path):
+                return path
     return None
 
 
@@ -376,7 +411,7 @@ def _interrupt(number: int, frame: Any) -> None:
 
 
 def status(folder: str | Path) -> dict[str, Any]:
-    """How far a run is: its state, and for each segment the units that are planned, done, being worked on, or died with a worker.
+    """How far a run is: its state, and for each segment the units planned, done, being worked on, or that died with a worker.
 
     A later segment's units are the parts of the one before: None until those are all there.
     """

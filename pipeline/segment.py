@@ -48,6 +48,10 @@ class Segment:
     is_last: bool = False
     order_seed: int | None = None
     """set on the last segment of a run with `order: seeded`: its parts are sorted by the key of the output's order"""
+    piece_bytes: int = 4_000_000
+    """for the last segment: text of one piece of the output (a row group of a part), where the sources' order is kept"""
+    piece_rows: int | None = None
+    """the same in documents"""
     user_folder: str | None = None
     """where the user's modules are found in workers"""
 

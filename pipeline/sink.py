@@ -57,11 +57,23 @@ def plan_shards(segment: Segment, output: Output) -> list[Shard]:
         groups[-1] += pieces
         held += size
         done += rows if output.shard_rows else size
-    filled = [groups for groups in shards if groups != [[]]] or [[[]]]
+    filled = _without_small_end([groups for groups in shards if groups != [[]]] or [[[]]], bins, output)
     return [
         Shard(f"part-{number:05d}-of-{len(filled):05d}.parquet", tuple(tuple(group) for group in groups))
         for number, groups in enumerate(filled)
     ]
+
+
+def _without_small_end(
+    shards: list[list[list[Piece]]], bins: Sequence[tuple[list[Piece], int, int]], output: Output
+) -> list[list[list[Piece]]]:
+    """The shards; a last one of less than half the target is joined to the one before."""
+    sizes = {piece: (rows, size) for pieces, rows, size in bins for piece in pieces[:1]}
+    held = [sizes[piece] for group in shards[-1] for piece in group if piece in sizes]
+    small = 2 * sum(size for _, size in held) < output.shard_bytes
+    if output.shard_rows:
+        small = 2 * sum(rows for rows, _ in held) < output.shard_rows
+    return [*shards[:-2], [*shards[-2], *shards[-1]]] if small and len(shards) > 1 else shards
 
 
 def _bins(segment: Segment) -> Iterator[tuple[list[Piece], int, int]]:

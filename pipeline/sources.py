@@ -3,8 +3,10 @@
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
+from stat import S_ISREG
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -50,32 +52,61 @@ def list_files(inputs: Sequence[Input]) -> tuple[list[InputFile], list[LeftOut]]
     for index, entry in enumerate(inputs):
         before = len(files)
         for pattern in entry.paths():
-            for root, path in _paths(pattern):
+            for root, path in _paths(pattern, left_out):
                 _add(path, root, index, entry, pattern, files, left_out)
         if len(files) == before:
             reasons = "".join(f"\n  {item.path}: {item.reason}" for item in left_out[:5])
             raise InputError(f"{', '.join(entry.paths())}: no file to read; known endings: {', '.join(_endings())}{reasons}")
-    seen: dict[str, int] = {}
-    for file in files:
-        if seen.setdefault(os.path.realpath(file.path), file.input) != file.input:
-            raise InputError(f"{file.path} belongs to two inputs; its documents would be counted twice")
-    unique = {file.path: file for file in files}
-    ordered = sorted(unique.values(), key=lambda file: (file.input, file.relative, file.path))
+    unique = _told_apart(_each_once(files, left_out))
+    ordered = sorted(unique, key=lambda file: (file.input, file.relative, file.path))
     return [_with_footer(file, inputs[file.input]) for file in ordered], left_out
+
+
+def _each_once(files: Sequence[InputFile], left_out: list[LeftOut]) -> list[InputFile]:
+    """Without files that an input reaches twice, by two of its paths or by a link."""
+    seen: dict[str, InputFile] = {}
+    folders: dict[str, str] = {}
+    for file in files:
+        folder, name = os.path.split(file.path)
+        if folder not in folders:
+            folders[folder] = os.path.realpath(folder)
+        real = os.path.realpath(file.path) if os.path.islink(file.path) else os.path.join(folders[folder], name)
+        first = seen.setdefault(real, file)
+        if first.input != file.input:
+            raise InputError(f"{file.path} belongs to two inputs; its documents would be counted twice")
+        if os.path.normpath(first.path) != os.path.normpath(file.path):
+            left_out.append(LeftOut(file.path, f"the same file as {first.path}"))
+    return list(seen.values())
+
+
+def _told_apart(files: Sequence[InputFile]) -> list[InputFile]:
+    """Files whose made ids would be equal (same source, same path below different roots) get more of their path into them."""
+    same: dict[tuple[str, str], list[InputFile]] = {}
+    for file in files:
+        same.setdefault((file.source, file.relative), []).append(file)
+    if len(same) == len(files):
+        return list(files)
+    told = []
+    for group in same.values():
+        paths = [os.path.abspath(file.path) for file in group]
+        common = os.path.commonpath(paths)
+        told += [
+            replace(file, relative=os.path.relpath(path, common)) if len(group) > 1 else file
+            for file, path in zip(group, paths, strict=True)
+        ]
+    return told
 
 
 def _endings() -> list[str]:
     return [*FORMATS, *(f".jsonl{end}" for end in COMPRESSIONS), *(f".txt{end}" for end in COMPRESSIONS)]
 
 
-def _paths(pattern: str) -> Iterator[tuple[str, str]]:
+def _paths(pattern: str, left_out: list[LeftOut]) -> Iterator[tuple[str, str]]:
     """(root, path) of each file that a path or glob stands for; the root is what ids do not contain."""
     path = os.path.expanduser(pattern)
     if os.path.isdir(path):
-        for folder, folders, names in os.walk(path, followlinks=True):
-            folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
-            for name in sorted(names):
-                yield path, os.path.join(folder, name)
+        for found in _below(path, left_out):
+            yield path, found
     elif os.path.exists(path):
         yield os.path.dirname(path), path
     elif glob.has_magic(path):
@@ -85,7 +116,11 @@ def _paths(pattern: str) -> Iterator[tuple[str, str]]:
         root = glob.escape(path).split("[", 1)[0]
         root = os.path.dirname(root)
         for match in matches:
-            if os.path.isfile(match):
+            if os.path.isdir(match):
+                # `**` gives every folder and what is in it; `*` a folder of parts, as Spark writes them
+                for found in () if "**" in pattern else _below(match, left_out):
+                    yield root, found
+            else:
                 yield root, match
     else:
         parent = Path(path).parent
@@ -94,12 +129,43 @@ def _paths(pattern: str) -> Iterator[tuple[str, str]]:
         raise InputError(f"{pattern}: no such file or folder{where}")
 
 
+def _below(path: str, left_out: list[LeftOut]) -> Iterator[str]:
+    """All files below a folder, in order. Hidden folders are left out, and links back to a folder that is being read."""
+    visited = set()
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+    for folder, folders, names in os.walk(path, followlinks=True, onerror=refuse):
+        visited.add(os.path.realpath(folder))
+        keep = []
+        for name in sorted(folders):
+            below = os.path.join(folder, name)
+            if name.startswith((".", "_")):
+                left_out.append(LeftOut(_shown(below), "hidden folder"))
+            elif os.path.islink(below) and os.path.realpath(below) in visited:
+                left_out.append(LeftOut(_shown(below), "a link to a folder that is read already"))
+            else:
+                keep.append(name)
+        folders[:] = keep
+        for name in sorted(names):
+            yield os.path.join(folder, name)
+
+
+def _shown(path: str) -> str:
+    """The path as valid text, whatever bytes are in it."""
+    return os.fsencode(path).decode(errors="replace")
+
+
 def _add(path: str, root: str, index: int, entry: Input, pattern: str, files: list[InputFile], left_out: list[LeftOut]) -> None:
     name = os.path.basename(path)
+    if _shown(path) != path:
+        left_out.append(LeftOut(_shown(path), "its name is not UTF-8; rename it"))
+        return
     stem, compression = name, None
     for ending, kind in COMPRESSIONS.items():
-        if name.endswith(ending):
-            stem, compression = name.removesuffix(ending), kind
+        if name.lower().endswith(ending):
+            stem, compression = name[: -len(ending)], kind
     found = FORMATS.get(os.path.splitext(stem)[1].lower())
     named = os.path.normpath(os.path.expanduser(pattern)) == os.path.normpath(path)
     if name.startswith((".", "_")) and not named:
@@ -117,6 +183,9 @@ def _add(path: str, root: str, index: int, entry: Input, pattern: str, files: li
         return
     try:
         stat = os.stat(path)
+        if not S_ISREG(stat.st_mode):
+            left_out.append(LeftOut(path, "not a regular file"))
+            return
         if not os.access(path, os.R_OK):
             raise PermissionError(13, "Permission denied")
     except OSError as error:
@@ -143,14 +212,16 @@ def _with_footer(file: InputFile, entry: Input) -> InputFile:
             metadata, schema = parquet.metadata, parquet.schema_arrow
             mapping = column_mapping(entry, schema.names, file.path)
             check_types(mapping, schema, file.path)
+            if entry.other_columns == "error":
+                check_all_mapped(mapping, schema.names, file.path)
             text = _leaf(metadata, mapping["text"][0])
             groups = []
             for index in range(metadata.num_row_groups):
                 group = metadata.row_group(index)
                 groups.append((group.num_rows, group.column(text).total_uncompressed_size))
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file.path}: not a Parquet file that can be read ({file.size} bytes): {error}") from error
-    return InputFile(**{**file.__dict__, "rows": metadata.num_rows, "groups": tuple(groups)})
+    return replace(file, rows=metadata.num_rows, groups=tuple(groups))
 
 
 def _leaf(metadata: pq.FileMetaData, column: str) -> int:
@@ -171,27 +242,49 @@ def column_mapping(entry: Input, names: Sequence[str], where: str) -> dict[str, 
             )
         mapping[ours] = (theirs.column, theirs.type)
     if "text" not in mapping:
+        near = registry.nearest("text", names) if get_close_matches("text", names) else ""
         raise InputError(
-            f"{where}: there is no column 'text'; its columns are {', '.join(names)}. Map one: `columns: {{text: ...}}`"
+            f"{where}: there is no column 'text'{near}; its columns are {', '.join(names)}. Map one: `columns: {{text: ...}}`"
         )
     return mapping
 
 
 def check_types(mapping: dict[str, tuple[str, str]], schema: pa.Schema, where: str) -> None:
-    """Refuse a text column that does not hold strings."""
-    column = mapping["text"][0]
-    kind = schema.field(column).type
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    checks = (
-        pa.types.is_string,
-        pa.types.is_large_string,
-        pa.types.is_string_view,
-        pa.types.is_binary,
-        pa.types.is_large_binary,
-    )
-    if not any(check(kind) for check in (*checks, pa.types.is_null)):
-        raise InputError(f"{where}: the text column {column!r} is {kind}, expected string")
+    """Refuse a text column that does not hold strings, and a column that cannot be read as the type it is mapped to."""
+    for ours, (column, wanted) in mapping.items():
+        if schema.names.count(column) > 1:
+            raise InputError(f"{where}: there are {schema.names.count(column)} columns {column!r}")
+        kind = schema.field(column).type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if pa.types.is_null(kind):
+            continue
+        if ours == "text" and not holds_bytes(kind):
+            raise InputError(f"{where}: the text column {column!r} is {kind}, expected string")
+        if not _READS[wanted](kind):
+            raise InputError(f"{where}: column {column!r} for {ours!r} is {kind}, expected {wanted}")
+
+
+def check_all_mapped(mapping: dict[str, tuple[str, str]], names: Sequence[str], where: str) -> None:
+    """Refuse columns that nothing maps, for `other_columns: error`."""
+    known = {theirs for theirs, _ in mapping.values()}
+    if unknown := [name for name in names if name not in known]:
+        raise InputError(f"{where}: other_columns is error, and nothing maps {', '.join(map(repr, unknown))}")
+
+
+def holds_bytes(kind: pa.DataType) -> bool:
+    """Whether a type holds strings, or bytes that may be strings."""
+    checks = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "fixed_size_binary")
+    return any(getattr(pa.types, f"is_{check}")(kind) for check in checks)
+
+
+_READS = {
+    "string": lambda kind: holds_bytes(kind) or not pa.types.is_nested(kind),
+    "int64": pa.types.is_integer,
+    "float64": lambda kind: pa.types.is_floating(kind) or pa.types.is_integer(kind),
+    "bool": pa.types.is_boolean,
+}
+"""Types of a Parquet column that can be read as a recipe's"""
 
 
 def mapped_columns(inputs: Sequence[Input]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from pipeline.tally import Tally, add
 from schemas.errors import StageError
 from schemas.rule import Rule
 from stages.core.docs import Docs
-from stages.core.stage import Expand, Filter, Global, Map, Measures
+from stages.core.stage import Expand, Filter, Global, Map, Measures, Stage
 
 
 @dataclass
@@ -62,10 +62,15 @@ class Outcome:
 
     table: pa.Table
     rows: np.ndarray
+    """of each document in the part's input; children have their parent's"""
     dropped: list[Dropped]
     failed: list[Failed]
     measured: list[Measured]
     sketches: list[pa.Table]
+
+    def origins(self) -> np.ndarray:
+        """Which document of the run's input each row comes from; rows of one origin are counted as one document."""
+        return origins_of(self.table, self.rows)
 
 
 class Steps:
@@ -138,9 +143,8 @@ class Steps:
             judged.append((node, measures))
             broken.extend(judge(node.label, stage.rules(), measures, table))
             tally.step(node.key)["seconds"] += time.perf_counter() - started
-        sizes = byte_lengths(table.column("text"))
         first = first_broken(broken, table.num_rows)
-        self._count_group(group, broken, first, sizes, tally)
+        self._count_group(group, broken, first, outcome, tally)
         values = {f"{node.label}.{name}": np.asarray(column) for node, measures in judged for name, column in measures.items()}
         outcome.measured.append(Measured(table, outcome.rows, values, judged, broken))
         dropped = first >= 0
@@ -153,9 +157,10 @@ class Steps:
         return None
 
     def _count_group(
-        self, group: Sequence[Node], broken: Sequence[Broken], first: np.ndarray, sizes: np.ndarray, tally: Tally
+        self, group: Sequence[Node], broken: Sequence[Broken], first: np.ndarray, outcome: Outcome, tally: Tally
     ) -> None:
         """A document that a group drops counts as dropped by the step of its first reason; later steps do not count it in."""
+        origins, sizes = outcome.origins(), byte_lengths(outcome.table.column("text"))
         times = np.zeros(len(first), np.int32)
         for item in broken:
             times[item.rows] += 1
@@ -163,7 +168,8 @@ class Steps:
         for node in group:
             counts = tally.step(node.key)
             counts["measured"] += len(first)
-            add(counts["in"], alive.sum(), sizes[alive].sum())
+            entered = distinct(origins[alive])
+            add(counts["in"], entered, sizes[alive].sum())
             for number, item in enumerate(broken):
                 if item.step != node.label:
                     continue
@@ -172,9 +178,11 @@ class Steps:
                 rule["broken"] += len(item.rows)
                 rule["first"] += len(firsts)
                 rule["only"] += int((times[item.rows] == 1).sum())
-                add(counts["dropped"], len(firsts), sizes[firsts].sum())
+                add(counts["dropped"], 0, sizes[firsts].sum())
                 alive[firsts] = False
-            add(counts["out"], alive.sum(), sizes[alive].sum())
+            left = distinct(origins[alive])
+            add(counts["dropped"], entered - left, 0)
+            add(counts["out"], left, sizes[alive].sum())
 
     def _rewrite(self, node: Node, outcome: Outcome, tally: Tally, stop_on_error: bool) -> None:
         table, started = outcome.table, time.perf_counter()
@@ -186,12 +194,11 @@ class Steps:
             self._set_aside(node, [node], outcome, tally, stop_on_error, error, self._open[id(node)])
             return self._rewrite(node, outcome, tally, stop_on_error)
         counts = tally.step(node.key)
-        sizes = byte_lengths(table.column("text"))
-        add(counts["in"], table.num_rows, sizes.sum())
-        parents = np.arange(table.num_rows)
+        origins, parents = outcome.origins(), np.arange(table.num_rows)
+        add(counts["in"], distinct(origins), byte_lengths(table.column("text")).sum())
         if isinstance(result, Processed):
             parents = np.asarray(result.parents, np.int64)
-            self._take_processed(node, result, outcome, sizes, tally, stop_on_error)
+            self._take_processed(node, result, outcome, tally, stop_on_error)
             counts["added"] += len(parents) - len(np.unique(parents))
             result = result.table
         elif isinstance(node.stage, Expand):
@@ -200,17 +207,19 @@ class Steps:
             counts["added"] += len(parents) - table.num_rows
         else:
             check_rewritten(node.label, table, result)
+        if ORIGIN in table.column_names or multiplies(node.stage):
+            result = _with_origins(result, origins[parents])
         outcome.table = self._conform(node, table, result)
         outcome.rows = outcome.rows[parents]
         counts["edited"] += self._edited(table, outcome.table, parents)
-        add(counts["out"], outcome.table.num_rows, byte_lengths(outcome.table.column("text")).sum())
+        add(counts["out"], distinct(origins[parents]), byte_lengths(outcome.table.column("text")).sum())
         counts["seconds"] += time.perf_counter() - started
         return None
 
-    def _take_processed(
-        self, node: Node, result: Processed, outcome: Outcome, sizes: np.ndarray, tally: Tally, stop_on_error: bool
-    ) -> None:
-        table, counts = outcome.table, tally.step(node.key)
+    def _take_processed(self, node: Node, result: Processed, outcome: Outcome, tally: Tally, stop_on_error: bool) -> None:
+        """Drops and failures of a user's function. A document with a child left is none of them."""
+        table, counts, origins = outcome.table, tally.step(node.key), outcome.origins()
+        sizes, alive = byte_lengths(table.column("text")), origins[np.asarray(result.parents, np.int64)]
         if result.failed and stop_on_error:
             row, error, trace = result.failed[0]
             raise document_error(node.label, table, row, error, trace) from error
@@ -218,11 +227,12 @@ class Steps:
             at = np.array([row for row, _, _ in result.failed])
             errors = [(type(error).__name__, str(error), trace) for _, error, trace in result.failed]
             outcome.failed.append(Failed(node.label, table.take(at), outcome.rows[at], errors))
-            add(counts["quarantined"], len(at), sizes[at].sum())
+            add(counts["quarantined"], distinct(np.setdiff1d(origins[at], alive)), sizes[at].sum())
+            alive = np.concatenate([alive, origins[at]])
         if result.dropped:
             at = np.array([row for row, _ in result.dropped])
             outcome.dropped.append(Dropped(table.take(at), outcome.rows[at], reasons_of(node.label, result.dropped)))
-            add(counts["dropped"], len(at), sizes[at].sum())
+            add(counts["dropped"], distinct(np.setdiff1d(origins[at], alive)), sizes[at].sum())
             for _, reason in result.dropped:
                 rule = tally.rule(node.key, reason.reason)
                 for key in rule:
@@ -232,6 +242,8 @@ class Steps:
         """The table with exactly the declared columns, in order: those before, then those the stage adds."""
         written = node.stage.columns_written()
         fields = {field.name: field for field in before.schema}
+        if ORIGIN in after.column_names:
+            fields[ORIGIN] = pa.field(ORIGIN, pa.int32())
         for name, kind in written.items():
             fields[name] = pa.field(name, kind, fields[name].nullable if name in fields else True)
         if unknown := [name for name in after.column_names if name not in fields]:
@@ -282,16 +294,43 @@ class Steps:
         at = np.array(sorted(found))
         errors = [(type(found[row][0]).__name__, str(found[row][0]), found[row][1]) for row in sorted(found)]
         outcome.failed.append(Failed(node.label, table.take(at), outcome.rows[at], errors))
-        size = int(byte_lengths(table.column("text"))[at].sum())
-        for earlier in group[: [item is node for item in group].index(True)]:
-            add(tally.step(earlier.key)["in"], len(at), size)
-            add(tally.step(earlier.key)["out"], len(at), size)
-        counts = tally.step(node.key)
-        add(counts["in"], len(at), size)
-        add(counts["quarantined"], len(at), size)
         keep = np.ones(table.num_rows, bool)
         keep[at] = False
+        origins = outcome.origins()
+        count = distinct(np.setdiff1d(origins[at], origins[keep]))
+        size = int(byte_lengths(table.column("text"))[at].sum())
+        for earlier in group[: [item is node for item in group].index(True)]:
+            add(tally.step(earlier.key)["in"], count, size)
+            add(tally.step(earlier.key)["out"], count, size)
+        counts = tally.step(node.key)
+        add(counts["in"], count, size)
+        add(counts["quarantined"], count, size)
         outcome.table, outcome.rows = table.filter(pa.array(keep)), outcome.rows[keep]
+
+
+ORIGIN = "_origin"
+"""Column behind an Expand: the row, in its part, of the document of the input that a child comes from."""
+
+
+def origins_of(table: pa.Table, rows: np.ndarray) -> np.ndarray:
+    """Which document of the run's input each row comes from: its row, unless an Expand stands before."""
+    return np.asarray(table.column(ORIGIN).to_numpy()) if ORIGIN in table.column_names else rows
+
+
+def distinct(origins: np.ndarray) -> int:
+    """Number of documents: children of one document stand next to each other, and count once."""
+    return int(len(origins) and 1 + (np.diff(np.sort(origins)) != 0).sum())
+
+
+def multiplies(stage: Stage) -> bool:
+    """Whether a stage may give several documents for one."""
+    return isinstance(stage, Expand) or (isinstance(stage, Function) and not stage.takes_table())
+
+
+def _with_origins(table: pa.Table, origins: np.ndarray) -> pa.Table:
+    column = pa.array(origins, pa.int32())
+    at = table.column_names.index(ORIGIN) if ORIGIN in table.column_names else -1
+    return table.set_column(at, ORIGIN, column) if at >= 0 else table.append_column(ORIGIN, column)
 
 
 def open_stage(node: Node) -> Callable[..., Any]:

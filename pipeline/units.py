@@ -13,7 +13,8 @@ from pipeline.sources import InputFile
 CHUNKS = 4096
 ROWS = 1 << 24
 
-SMALLEST_PART = 16_000_000
+SMALLEST_PART = 1_000_000
+USUAL_PART = 16_000_000
 LARGEST_PART = 128_000_000
 FILES_IN_A_UNIT = 2000
 """So that 100,000 tiny files make 50 units: opening a file costs more than reading it."""
@@ -25,9 +26,9 @@ Unit = dict[str, Any]
 
 
 def part_bytes(files: Sequence[InputFile]) -> int:
-    """16 MB of text for small inputs, 128 MB from about 130 GB on."""
+    """16 MB of text, 128 MB from about 130 GB on; of less than 256 MB a sixteenth, so that 16 CPUs have work; at least 1 MB."""
     total = sum(_text_bytes(file) for file in files)
-    return min(LARGEST_PART, max(SMALLEST_PART, total // 1024))
+    return min(LARGEST_PART, max(SMALLEST_PART, min(USUAL_PART, total // 16), total // 1024))
 
 
 def _text_bytes(file: InputFile) -> int:

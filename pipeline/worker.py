@@ -17,7 +17,7 @@ from pipeline.batches import Batch, byte_lengths
 from pipeline.isolate import find_poison
 from pipeline.part_writer import PartWriter
 from pipeline.segment import Segment, read_counts
-from pipeline.steps import Steps
+from pipeline.steps import Steps, distinct, origins_of
 from pipeline.tally import add
 from pipeline.units import CHUNKS, ROWS
 from pipeline.verdicts import read_verdicts
@@ -155,7 +155,8 @@ def _run_batch(
     segment: Segment, steps: Steps, batch: Batch, writer: PartWriter, attempt: Attempt, poison: dict[int, str]
 ) -> None:
     tally = writer.tally
-    add(tally.entered, batch.table.num_rows + len(batch.faults), batch.bytes() + sum(fault.bytes for fault in batch.faults))
+    entered = distinct(origins_of(batch.table, batch.rows)) + len(batch.faults)
+    add(tally.entered, entered, batch.bytes() + sum(fault.bytes for fault in batch.faults))
     if segment.reader is not None:
         tally.by_source(batch.table, "in")
         for fault in batch.faults:
@@ -171,8 +172,10 @@ def _run_batch(
     if poison and (bad := np.isin(rows, list(poison))).any():
         killed = table.filter(pa.array(bad))
         sizes = byte_lengths(killed.column("text")).sum()
-        add(tally.step("worker")["in"], killed.num_rows, sizes)
-        add(tally.step("worker")["quarantined"], killed.num_rows, sizes)
+        origins = origins_of(table, rows)
+        count = distinct(np.setdiff1d(origins[bad], origins[~bad]))
+        add(tally.step("worker")["in"], count, sizes)
+        add(tally.step("worker")["quarantined"], count, sizes)
         writer.add_poison(killed, rows[bad], poison)
         table, rows = table.filter(pa.array(~bad)), rows[~bad]
     with WATCH.batch(attempt, segment.failures, f"{'/'.join(segment.steps())} on unit {unit_name({'part': writer.part})}"):
@@ -188,9 +191,11 @@ def _apply_verdicts(
     sizes = byte_lengths(table.column("text"))
     at = np.asarray(verdicts.column("row").to_numpy())
     hit = np.isin(rows, at)
-    add(counts["in"], table.num_rows, sizes.sum())
-    add(counts["dropped"], hit.sum(), sizes[hit].sum())
-    add(counts["out"], (~hit).sum(), sizes[~hit].sum())
+    origins = origins_of(table, rows)
+    entered, left = distinct(origins), distinct(origins[~hit])
+    add(counts["in"], entered, sizes.sum())
+    add(counts["dropped"], entered - left, sizes[hit].sum())
+    add(counts["out"], left, sizes[~hit].sum())
     if not hit.any():
         return table, rows
     mine = verdicts.take(pa.array(np.searchsorted(at, rows[hit])))

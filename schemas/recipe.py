@@ -58,7 +58,7 @@ class Input(Keys):
         {}, description="our column: the source's; `text: content`, or `score: {column: quality, type: float64}`"
     )
     other_columns: Literal["extra", "drop", "error"] = Field(
-        "extra", description="columns not mapped: into `extra` as JSON, left out (and named in the manifest), or an error"
+        "extra", description="columns not mapped: into `extra` as JSON, left out, or an error (in JSONL a quarantined document)"
     )
     text_documents: Literal["file", "line"] = Field(
         "file", description="plain text: a document is a file, or a line that is not blank"

@@ -10,7 +10,14 @@ from pydantic import Field, model_validator
 from stages.core.docs import Docs
 from stages.core.stage import Global, Sketches, Verdicts
 from stages.core.survivors import Duplicates, LiveRows, largest_groups, survivor_order
-from stages.kernels.components import equal_shares, link_equal, members_by_component, separate, similar_survivors
+from stages.kernels.components import (
+    equal_shares,
+    link_equal,
+    members_by_component,
+    separate,
+    similar_survivors,
+    union_roots,
+)
 from stages.kernels.datatrove_minhash import datatrove_shingles, datatrove_signatures
 from stages.kernels.minhash import band_keys, shingles, signatures
 from stages.kernels.words import words
@@ -32,10 +39,11 @@ class MinhashDedup(Global):
 
     mode: sluice     shingles of folded words: lower case, no marks, numbers as 0, no punctuation; 32-bit values.
     mode: datatrove  datatrove 0.10 number for number: simplified text, spaCy's words, affine maps modulo 2**61 - 1. For
-                     its decisions set verify: none, too; which of a component stays it leaves to the order of unions.
+                     its decisions set verify: none, too.
 
-    Who stays is decided by `keep`, then the smaller source, the smaller id, the address. A document with fewer words than a
-    shingle has no signature: it is kept and never matched (Broder 1997; datatrove does the same).
+    Who stays is decided by `keep`, then the smaller source, the smaller id, the address. `keep: root` is datatrove's choice:
+    the root of its union by size, fed band by band in the order of signatures, then of the input. A document with fewer words
+    than a shingle has no signature: it is kept and never matched (Broder 1997; datatrove does the same).
 
     Sketch, 14 x 8 at 32 bits: 448 bytes of signature, 112 of band keys, 12 of counts, 8 of score if a column decides.
     `solve` holds about 33 bytes per document while it joins one band after the other, then about 2 KB per member of a
@@ -53,9 +61,10 @@ class MinhashDedup(Global):
     hash: Literal["xxhash", "sha1"] = Field("xxhash", description="hash of a shingle; sha1 for FineWeb's numbers")
     seed: int = Field(1, description="chooses the random orders", ge=0, lt=2**32)
     mode: Literal["sluice", "datatrove"] = Field("sluice", description="whose words, hashes and random orders")
-    keep: str = Field(
-        "first",
-        description="which duplicate stays: `first` by source and id, `longest`, or the highest value of the column named here",
+    keep: str | None = Field(
+        None,
+        description="which duplicate stays: `first` by source and id, `longest`, `root`, or the highest value of the column"
+        " named here; null is root in datatrove mode with verify: none, else first",
         min_length=1,
     )
     verify: Literal["none", "signature"] = Field("signature", description="compare signatures before a drop, or trust bands")
@@ -73,12 +82,14 @@ class MinhashDedup(Global):
             raise ValueError("bits: 64 and hash: sha1 exist for parity; they need mode: datatrove")
         if self.mode == "datatrove" and self.shingle_unit == "char":
             raise ValueError("shingle_unit: char needs mode: sluice; datatrove's shingles are words")
+        if self.keep == "root" and self.verify != "none":
+            raise ValueError("keep: root needs verify: none; verification goes by an order of documents")
         if self.verify == "none" and self.min_similarity is not None:
             raise ValueError("min_similarity needs verify: signature; with verify: none a shared band decides")
         return self
 
     def columns_read(self) -> tuple[str, ...]:
-        return ("text", self.keep) if self._keep_column() else ("text",)
+        return ("text", self._keep()) if self._keep_column() else ("text",)
 
     def requirements(self) -> tuple[tuple[str, str], ...]:
         return (("spacy", "parity"),) if self.mode == "datatrove" else ()
@@ -110,7 +121,7 @@ class MinhashDedup(Global):
         columns += [pa.array(keys, pa.uint64(), mask=has_none) for keys in band_keys(signature, self.bands)]
         columns += [pa.array(counts.astype(np.int32)), pa.array(np.diff(text.offsets))]
         if self._keep_column():
-            columns.append(pa.array(docs.numbers(self.keep).astype(np.float64)))
+            columns.append(pa.array(docs.numbers(self._keep()).astype(np.float64)))
         return pa.table(columns, schema=self.sketch_schema())
 
     def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
@@ -152,10 +163,13 @@ class MinhashDedup(Global):
     ) -> tuple[int, list[dict[str, Any]]]:
         """Add the dropped documents of whole components; return how many stay, and the largest components so far."""
         keys = [_band(band) for band in range(self.bands)] if self.verify == "signature" else []
-        score_column = {"first": [], "longest": ["text_bytes"]}.get(self.keep, ["score"])
+        score_column = {"first": [], "root": [], "longest": ["text_bytes"]}.get(self._keep(), ["score"])
         table = rows.gather(numbers, ["source", "id", "signature", *score_column, *keys])
         score = table[score_column[0]].to_numpy().astype(np.float64) if score_column else None
-        order = survivor_order(component, score, table["source"], table["id"])
+        if self._keep() == "root":
+            order = np.lexsort((numbers, ~union_roots(self._signature_values(table["signature"]), self.bands), component))
+        else:
+            order = survivor_order(component, score, table["source"], table["id"])
         table, numbers, component = table.take(pa.array(order)), numbers[order], component[order]
         starts = np.flatnonzero(np.diff(component, prepend=-1))
         sizes = np.diff(np.append(starts, len(component)))
@@ -179,8 +193,11 @@ class MinhashDedup(Global):
         start = chunk.offset * values
         return np.frombuffer(chunk.buffers()[1], kind)[start : start + len(chunk) * values].reshape(-1, values)
 
+    def _keep(self) -> str:
+        return self.keep or ("root" if self.mode == "datatrove" and self.verify == "none" else "first")
+
     def _keep_column(self) -> bool:
-        return self.keep not in ("first", "longest")
+        return self._keep() not in ("first", "longest", "root")
 
     def _width(self) -> int:
         return (self.bits or (32 if self.mode == "sluice" else 64)) // 8

@@ -149,6 +149,22 @@ def test_a_stage_that_looks_at_the_batch_is_found() -> None:
     assert "'bytes' differs at row 0" in broken(Shares())["same answer for any batches"]
 
 
+def test_a_column_whose_type_depends_on_the_batch_is_found() -> None:
+    class Guesses(Upper):
+        """Adds a column of whatever type its values have."""
+
+        def columns_written(self) -> dict[str, pa.DataType]:
+            return {**super().columns_written(), "day": pa.string()}
+
+        def apply(self, table: pa.Table) -> pa.Table:
+            return super().apply(table).append_column("day", pa.array(table["date"].to_pylist()))
+
+    found = broken(Guesses())
+    assert "day: null instead of id: string" in found["same answer for any batches"]
+    assert "day: null" in found["empty batch"]
+    assert "writes what it declares" not in found
+
+
 def test_a_stage_that_ignores_the_offset_of_a_slice_is_found() -> None:
     class Careless(ByteLength):
         """Reads the buffer from its start."""

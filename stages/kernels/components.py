@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.hashing import frozen
-from stages.kernels.unicode import leaf
 
 
 def separate(count: int) -> np.ndarray:
@@ -134,3 +134,31 @@ def _judge(signatures: Any, groups: Any, enough: Any, newest: Any, before: Any, 
             for band in range(bands):
                 before[band, i] = newest[groups[band, i]]
                 newest[groups[band, i]] = i
+
+
+def union_roots(signatures: np.ndarray, bands: int) -> np.ndarray:
+    """Which documents are the roots of their components in datatrove's union by size (bool).
+
+    Documents are given in the order of the input. Each band joins neighbours of equal values, in the order of the values and
+    then of the input; the larger tree takes the smaller one, and of equal ones the first takes the second.
+    """
+    documents, values = signatures.shape
+    forest, sizes = separate(documents), np.ones(documents, np.int64)
+    rows = values // bands
+    for band in range(bands):
+        of_band = signatures[:, band * rows : (band + 1) * rows]
+        order = np.lexsort((np.arange(documents), *of_band.T[::-1]))
+        same = (of_band[order[1:]] == of_band[order[:-1]]).all(axis=1)
+        _union_by_size(forest, sizes, frozen(order[:-1][same]), frozen(order[1:][same]))
+    return np.asarray(forest == np.arange(documents))
+
+
+@leaf
+def _union_by_size(forest: Any, sizes: Any, left: Any, right: Any) -> None:
+    for at in range(len(left)):
+        a, b = _root(forest, left[at]), _root(forest, right[at])
+        if a != b:
+            if sizes[a] < sizes[b]:
+                a, b = b, a
+            forest[b] = a
+            sizes[a] += sizes[b]

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.fasttext_model import HIERARCHICAL, SOFTMAX
-from stages.kernels.unicode import leaf
 
 _SIGMOID_STEPS, _SIGMOID_END = 512, 8
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.fasttext_labels import best_labels
 from stages.kernels.fasttext_model import EOS, Model, word_hash
 from stages.kernels.text import Text
-from stages.kernels.unicode import leaf
 
 # places in the settings of `_sum_vectors`
 SHORTEST, LONGEST, BUCKETS, INVERSE, WORD_NGRAMS, WORDS, EOS_ROW, MOST_BYTES, MEMORY, DIM = range(10)

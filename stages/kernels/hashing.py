@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from stages.kernels.compile import leaf
 from stages.kernels.text import Text, text_of
-from stages.kernels.unicode import decode, leaf
+from stages.kernels.unicode import decode
 
 # after compile.py, which tells numba where its cache is
 from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.text import Text
-from stages.kernels.unicode import leaf
 
 
 class Repeats(NamedTuple):
@@ -61,6 +61,54 @@ def _repeats(text: Text, breaks: int, stripped: bool, filled: bool) -> Repeats:
     return Repeats(*counts)
 
 
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
+"""Odd, with its bits spread evenly: the golden ratio."""
+
+
+@leaf
+def load(data, position):  # type: ignore[no-untyped-def]
+    """The eight bytes at `position` as a number; the caller knows that they are there."""
+    # Unsigned indices: without the check for negative ones LLVM reads the eight bytes at once.
+    at = np.uint64(position)
+    value = np.uint64(data[at])
+    for index in range(1, 8):
+        value |= np.uint64(data[at + np.uint64(index)]) << np.uint64(8 * index)
+    return value
+
+
+@leaf
+def hash_of(data, start, stop):  # type: ignore[no-untyped-def]
+    """int64 hash of `data[start:stop]`, for tables that compare the bytes, too."""
+    key = np.uint64(stop - start) * FACTOR
+    while stop - start >= 8:
+        key = (key ^ load(data, start)) * FACTOR
+        key ^= key >> np.uint64(32)
+        start += 8
+    if start < stop:
+        rest = np.uint64(0)
+        if start + 8 <= len(data):
+            rest = load(data, start) & ((np.uint64(1) << np.uint64(8 * (stop - start))) - np.uint64(1))
+        else:
+            for index in range(stop - start):
+                rest |= np.uint64(data[start + index]) << np.uint64(8 * index)
+        key = (key ^ rest) * FACTOR
+        key ^= key >> np.uint64(32)
+    return np.int64(key)
+
+
+@leaf
+def equal(data, first, second, size):  # type: ignore[no-untyped-def]
+    """Whether `size` bytes at two positions are the same."""
+    index = 0
+    while size - index >= 8:
+        if load(data, first + index) != load(data, second + index):
+            return False
+        index += 8
+    while index < size and data[first + index] == data[second + index]:
+        index += 1
+    return index == size
+
+
 @leaf
 def space_size(data, position, end):  # type: ignore[no-untyped-def]
     """Bytes of the white space character that begins at `position`, 0 if there is none."""
@@ -106,6 +154,30 @@ def trim_spaces(data, start, end):  # type: ignore[no-untyped-def]
 
 
 @leaf
+def _code_points(data, start, end):  # type: ignore[no-untyped-def]
+    count = 0
+    for position in range(start, end):
+        count += (data[position] & 0xC0) != 0x80
+    return count
+
+
+_NEWLINES, _ONES, _HIGH = np.uint64(0x0A0A0A0A0A0A0A0A), np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
+
+
+@leaf
+def _newline(data, position, end):  # type: ignore[no-untyped-def]
+    """The first newline from `position`, or `end`."""
+    while position + 8 <= end:
+        word = load(data, position) ^ _NEWLINES
+        if (word - _ONES) & ~word & _HIGH != 0:  # one of the eight bytes is 0
+            break
+        position += 8
+    while position < end and data[position] != 10:
+        position += 1
+    return position
+
+
+@leaf
 def _most_newlines(offsets, data):  # type: ignore[no-untyped-def]
     most = 0
     for document in range(len(offsets) - 1):
@@ -121,15 +193,14 @@ def _count_repeats(offsets, data, breaks, stripped, filled, slots, counts):  # t
     documents = len(offsets) - 1
     for document in range(documents):
         start, end = offsets[document], offsets[document + 1]
-        newlines = 0
-        chars = 0
-        for position in range(start, end):
-            newlines += data[position] == 10
-            chars += (data[position] & 0xC0) != 0x80
-        counts[4, document] = chars
+        counts[4, document] = _code_points(data, start, end)
         if stripped:
             start = skip_spaces(data, start, end)
             end = trim_spaces(data, start, end)
+        counts[3, document] = _code_points(data, start, end)
+        newlines = 0
+        for position in range(start, end):
+            newlines += data[position] == 10
         size = 16
         while size < 2 * (newlines + 2):
             size *= 2
@@ -140,14 +211,12 @@ def _count_repeats(offsets, data, breaks, stripped, filled, slots, counts):  # t
         begin = start
         ended = False
         while not ended:
-            key = np.uint64(0x9E3779B97F4A7C15)
-            chars = 0
             stop = end
             following = end
             ended = True
-            while position < end:
-                byte = data[position]
-                if byte == 10:
+            while True:
+                position = _newline(data, position, end)
+                if position < end:
                     after = position + 1
                     while after < end and data[after] == 10:
                         after += 1
@@ -156,21 +225,17 @@ def _count_repeats(offsets, data, breaks, stripped, filled, slots, counts):  # t
                         following = after
                         ended = False
                         break
-                chars += (byte & 0xC0) != 0x80
-                key = (key ^ np.uint64(byte)) * np.uint64(0x100000001B3)
-                position += 1
+                    position = after
+                else:
+                    break
+            counts[3, document] -= following - stop
             if filled and not ended and stop > begin and data[stop - 1] == 13:
                 stop -= 1
-                chars -= 1
-                key = np.uint64(0x9E3779B97F4A7C15)
-                for index in range(begin, stop):
-                    key = (key ^ np.uint64(data[index])) * np.uint64(0x100000001B3)
+                counts[3, document] -= 1
             if not filled or stop > begin:
                 counts[0, document] += 1
-                counts[3, document] += chars
-                key ^= key >> np.uint64(29)
-                slot = np.int64(key & np.uint64(mask))
-                hashed = np.int64(key & np.uint64(0x7FFFFFFFFFFFFFFF))
+                hashed = hash_of(data, begin, stop)
+                slot = hashed & mask
                 while True:
                     if slots[slot, 0] != stamp:
                         slots[slot, 0] = stamp
@@ -178,15 +243,11 @@ def _count_repeats(offsets, data, breaks, stripped, filled, slots, counts):  # t
                         slots[slot, 2] = begin
                         slots[slot, 3] = stop
                         break
-                    if slots[slot, 1] == hashed and slots[slot, 3] - slots[slot, 2] == stop - begin:
-                        shift = slots[slot, 2] - begin
-                        index = begin
-                        while index < stop and data[index] == data[index + shift]:
-                            index += 1
-                        if index == stop:
-                            counts[1, document] += 1
-                            counts[2, document] += chars
-                            break
+                    size = slots[slot, 3] - slots[slot, 2]
+                    if slots[slot, 1] == hashed and size == stop - begin and equal(data, slots[slot, 2], begin, size):
+                        counts[1, document] += 1
+                        counts[2, document] += _code_points(data, begin, stop)
+                        break
                     slot = (slot + 1) & mask
             position = following
             begin = following

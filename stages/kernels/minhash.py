@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.hashing import frozen, load64, mix64, xxh64
 from stages.kernels.text import Text
-from stages.kernels.unicode import decode, leaf
+from stages.kernels.unicode import decode
 from stages.kernels.words import Words
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)

@@ -6,8 +6,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.text import Text
-from stages.kernels.unicode import decode, leaf
+from stages.kernels.unicode import decode
 
 Form = Literal["NFC", "NFKC", "none"]
 
@@ -100,7 +101,7 @@ def _clean(
         run = at  # where the last run of blanks begins
         blank_lines = np.int64(0)
         in_blank = False
-        last_class = 0
+        last_class = np.int64(0)
         while position < end:
             byte = data[position]
             if 0x20 < byte < 0x7F:
@@ -109,7 +110,7 @@ def _clean(
                 position += 1
                 solid = at
                 in_blank = False
-                last_class = 0
+                last_class = np.int64(0)
                 continue
             code, width = decode(data, position, end)
             bits = np.int64(table[code])
@@ -132,7 +133,7 @@ def _clean(
                 line = at
                 solid = at
                 in_blank = False
-                last_class = 0
+                last_class = np.int64(0)
                 continue
             if bits & _REMOVED:
                 changed = True

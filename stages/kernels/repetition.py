@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from stages.kernels.lines import frozen
+from stages.kernels.compile import leaf
+from stages.kernels.lines import FACTOR, equal, frozen, hash_of, load
 from stages.kernels.text import Text
-from stages.kernels.unicode import leaf
 from stages.kernels.words import Words
 
 TOP_SIZES = (2, 3, 4)
@@ -12,7 +12,6 @@ DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
 
 _SHORT, _LONG = 16, 32
 # Bytes of an n-gram's beginning: most 5-grams of English have 16 and most 8-grams 32, and few of them repeat in a document.
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
 def top_chars(words: Words) -> np.ndarray:
@@ -21,11 +20,13 @@ def top_chars(words: Words) -> np.ndarray:
     An n-gram is its words with a space between; the first seen wins a tie, and one occurrence counts. 0 without n words.
     """
     documents, most = _shape(words)
-    # A slot holds stamp, hash, first place and count. A slot with another stamp is free: the table is never cleared.
-    slots = np.zeros((_table_size(most), 4), np.int64)
+    # A slot holds a stamp in its high half and the first place in its low half, and the hash. A slot with another
+    # stamp is free: the table is never cleared.
+    slots = np.zeros((_table_size(most), 2), np.int64)
+    counts = np.empty(most, np.int64)  # by first place
     repeated = np.empty((2, most), np.uint8)  # at which places the (n - 1)-grams and the n-grams repeat, by turns
     top = np.zeros((len(TOP_SIZES), documents), np.int64)
-    _top_chars(frozen(words.doc_offsets), frozen(words.hashes), frozen(words.lengths), slots, repeated, top)
+    _top_chars(frozen(words.doc_offsets), frozen(words.hashes), frozen(words.lengths), slots, counts, repeated, top)
     return top
 
 
@@ -44,7 +45,7 @@ def duplicate_chars(text: Text, words: Words) -> np.ndarray:
         frozen(words.sizes),
         frozen(words.lengths),
         frozen(text.data),
-        np.zeros((_table_size(most), 3), np.int64),  # slots: stamp, hash, place of the first
+        np.zeros((_table_size(most), 2), np.int64),  # slots: stamp and place of the first, hash
         np.empty(most, np.int64),  # repeated: bytes from a word's begin that also begin elsewhere: 0, _SHORT or _LONG
         np.empty(most, np.int64),  # places where an n-gram may repeat
         np.zeros(most + 1, np.int64),  # begins of words in the stream
@@ -69,7 +70,7 @@ def _table_size(entries):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def _top_chars(doc_offsets, hashes, lengths, slots, repeated, top):  # type: ignore[no-untyped-def]
+def _top_chars(doc_offsets, hashes, lengths, slots, counts, repeated, top):  # type: ignore[no-untyped-def]
     documents = len(doc_offsets) - 1
     stamp = 0
     for document in range(documents):
@@ -92,24 +93,23 @@ def _top_chars(doc_offsets, hashes, lengths, slots, repeated, top):  # type: ign
                     continue
                 key = hashes[base + place]
                 for index in range(base + place + 1, base + place + n):
-                    key = (key ^ (key >> np.uint64(32))) * _FACTOR + hashes[index]
+                    key = (key ^ (key >> np.uint64(32))) * FACTOR + hashes[index]
                 key ^= key >> np.uint64(31)
                 hashed = np.int64(key)
                 slot = hashed & mask
-                while slots[slot, 0] == stamp and slots[slot, 1] != hashed:
+                while slots[slot, 0] >> 32 == stamp and slots[slot, 1] != hashed:
                     slot = (slot + 1) & mask
-                if slots[slot, 0] != stamp:
-                    slots[slot, 0] = stamp
+                if slots[slot, 0] >> 32 != stamp:
+                    slots[slot, 0] = stamp << 32 | place
                     slots[slot, 1] = hashed
-                    slots[slot, 2] = place
-                    slots[slot, 3] = 1
+                    counts[place] = 1
                     continue
-                first = slots[slot, 2]
-                slots[slot, 3] += 1
+                first = slots[slot, 0] & 0xFFFFFFFF
+                counts[first] += 1
                 repeated[now, first] = 1
                 repeated[now, place] = 1
-                if slots[slot, 3] > best or (slots[slot, 3] == best and first < best_place):
-                    best, best_place = slots[slot, 3], first
+                if counts[first] > best or (counts[first] == best and first < best_place):
+                    best, best_place = counts[first], first
             chars = n - 1
             for index in range(base + best_place, base + best_place + n):
                 chars += lengths[index]
@@ -117,48 +117,10 @@ def _top_chars(doc_offsets, hashes, lengths, slots, repeated, top):  # type: ign
 
 
 @leaf
-def _load(stream, position):  # type: ignore[no-untyped-def]
-    # Unsigned indices: without the check for negative ones LLVM reads the eight bytes at once.
-    at = np.uint64(position)
-    value = np.uint64(stream[at])
-    for index in range(1, 8):
-        value |= np.uint64(stream[at + np.uint64(index)]) << np.uint64(8 * index)
-    return value
-
-
-@leaf
 def _store(stream, position, value):  # type: ignore[no-untyped-def]
     at = np.uint64(position)
     for index in range(8):
         stream[at + np.uint64(index)] = np.uint8((value >> np.uint64(8 * index)) & np.uint64(255))
-
-
-@leaf
-def _hash(stream, start, stop):  # type: ignore[no-untyped-def]
-    key = np.uint64(stop - start) * _FACTOR
-    while stop - start >= 8:
-        key = (key ^ _load(stream, start)) * _FACTOR
-        key ^= key >> np.uint64(32)
-        start += 8
-    if start < stop:
-        rest = _load(stream, start) & ((np.uint64(1) << np.uint64(8 * (stop - start))) - np.uint64(1))
-        key = (key ^ rest) * _FACTOR
-        key ^= key >> np.uint64(32)
-    return np.int64(key)
-
-
-@leaf
-def _equal(stream, first, second, size):  # type: ignore[no-untyped-def]
-    index = 0
-    while size - index >= 8:
-        if _load(stream, first + index) != _load(stream, second + index):
-            return False
-        index += 8
-    while index < size:
-        if stream[first + index] != stream[second + index]:
-            return False
-        index += 1
-    return True
 
 
 @leaf
@@ -179,7 +141,7 @@ def _duplicate_chars(doc_offsets, starts, sizes, lengths, data, slots, repeated,
             # Sixteen bytes at once; what is too much is written over by the next word.
             source, position, stop = starts[base + index], begins[index], begins[index + 1]
             while position < stop and source + 16 <= len(data):
-                low, high = _load(data, source), _load(data, source + 8)
+                low, high = load(data, source), load(data, source + 8)
                 _store(stream, position, low)
                 _store(stream, position + 8, high)
                 source += 16
@@ -196,19 +158,18 @@ def _duplicate_chars(doc_offsets, starts, sizes, lengths, data, slots, repeated,
             repeated[place] = 0
             if begins[place] + _SHORT > length:
                 continue
-            key = _load(stream, begins[place]) * _FACTOR
-            key = ((key ^ (key >> np.uint64(32))) + _load(stream, begins[place] + 8)) * _FACTOR
+            key = load(stream, begins[place]) * FACTOR
+            key = ((key ^ (key >> np.uint64(32))) + load(stream, begins[place] + 8)) * FACTOR
             hashed = np.int64(key ^ (key >> np.uint64(32)))
             slot = hashed & mask
-            while slots[slot, 0] == stamp and slots[slot, 1] != hashed:
+            while slots[slot, 0] >> 32 == stamp and slots[slot, 1] != hashed:
                 slot = (slot + 1) & mask
-            if slots[slot, 0] == stamp:
+            if slots[slot, 0] >> 32 == stamp:
                 repeated[place] = _SHORT
-                repeated[slots[slot, 2]] = _SHORT
+                repeated[slots[slot, 0] & 0xFFFFFFFF] = _SHORT
             else:
-                slots[slot, 0] = stamp
+                slots[slot, 0] = stamp << 32 | place
                 slots[slot, 1] = hashed
-                slots[slot, 2] = place
         stamp += 1
         candidates = 0
         for place in range(count - 4):
@@ -217,17 +178,16 @@ def _duplicate_chars(doc_offsets, starts, sizes, lengths, data, slots, repeated,
                 places[candidates] = place
                 candidates += 1
             if repeated[place] and begins[place] + _LONG <= length:
-                hashed = _hash(stream, begins[place], begins[place] + _LONG)
+                hashed = hash_of(stream, begins[place], begins[place] + _LONG)
                 slot = hashed & mask
-                while slots[slot, 0] == stamp and slots[slot, 1] != hashed:
+                while slots[slot, 0] >> 32 == stamp and slots[slot, 1] != hashed:
                     slot = (slot + 1) & mask
-                if slots[slot, 0] == stamp:
+                if slots[slot, 0] >> 32 == stamp:
                     repeated[place] = _LONG
-                    repeated[slots[slot, 2]] = _LONG
+                    repeated[slots[slot, 0] & 0xFFFFFFFF] = _LONG
                 else:
-                    slots[slot, 0] = stamp
+                    slots[slot, 0] = stamp << 32 | place
                     slots[slot, 1] = hashed
-                    slots[slot, 2] = place
 
         for n in range(5, 11):
             stamp += 1
@@ -242,13 +202,13 @@ def _duplicate_chars(doc_offsets, starts, sizes, lengths, data, slots, repeated,
                 start, stop = begins[place], begins[place + n]
                 if repeated[place] < min(stop - start, _LONG) // _SHORT * _SHORT:
                     continue
-                hashed = _hash(stream, start, stop)
+                hashed = hash_of(stream, start, stop)
                 slot = hashed & mask
                 seen = False
-                while slots[slot, 0] == stamp:
-                    first = slots[slot, 2]
+                while slots[slot, 0] >> 32 == stamp:
+                    first = slots[slot, 0] & 0xFFFFFFFF
                     if slots[slot, 1] == hashed and begins[first + n] - begins[first] == stop - start:
-                        seen = _equal(stream, begins[first], start, stop - start)
+                        seen = equal(stream, begins[first], start, stop - start)
                         if seen:
                             break
                     slot = (slot + 1) & mask
@@ -256,7 +216,6 @@ def _duplicate_chars(doc_offsets, starts, sizes, lengths, data, slots, repeated,
                     total += chars[place + n] - chars[place]
                     unread = place + n
                 else:
-                    slots[slot, 0] = stamp
+                    slots[slot, 0] = stamp << 32 | place
                     slots[slot, 1] = hashed
-                    slots[slot, 2] = place
             duplicates[n - 5, document] = total

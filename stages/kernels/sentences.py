@@ -5,9 +5,10 @@ import unicodedata
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.lines import frozen, skip_spaces, space_size
 from stages.kernels.text import Text
-from stages.kernels.unicode import TERMINAL, classes, decode, leaf
+from stages.kernels.unicode import TERMINAL, classes, decode
 from stages.kernels.words import Mode, words_of
 
 _SPACY_END, _PUNCTUATION, _END, _WIDE_END, _CLOSER = 1, 2, 4, 8, 16

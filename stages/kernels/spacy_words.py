@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from schemas.errors import MissingExtra
+from stages.kernels.compile import leaf
 from stages.kernels.text import Text
-from stages.kernels.unicode import SPACE, classes, decode, leaf
+from stages.kernels.unicode import SPACE, classes, decode
 from stages.kernels.words import Words, describe, hash_bytes, longer, readonly
 
 MAX_CHUNKS = 2_000_000

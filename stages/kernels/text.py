@@ -19,7 +19,9 @@ class Text(NamedTuple):
 
 def text_of(column: pa.ChunkedArray | pa.Array) -> Text:
     """Offsets and bytes of a string or large_string column; nulls read as empty."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    array = column
+    if isinstance(column, pa.ChunkedArray):  # combine_chunks copies even a single chunk
+        array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # more than one chunk where the type's offsets would overflow
         array = pa.concat_arrays([chunk.cast(pa.large_string()) for chunk in array.chunks])
     if pa.types.is_string(array.type):

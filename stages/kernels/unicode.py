@@ -5,14 +5,11 @@
 
 import functools
 import unicodedata
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-import stages.kernels.compile  # noqa: F401, sets numba's cache folder
-
-import numba  # isort: skip
+from stages.kernels.compile import leaf
 
 LETTER = 1
 """category L*: `str.isalpha` of a single code point"""
@@ -121,15 +118,6 @@ def _bits_of_categories() -> dict[str, int]:
 
 
 _BITS = _bits_of_categories()
-
-
-def leaf(function: Callable[..., Any]) -> Any:
-    """Compile a kernel that allocates nothing. Its calls of other leaves with arrays are not counted as references.
-
-    Such counting is atomic and costs about 50 ns a call and array, which is ten times the work of a `decode`.
-    """
-    without_runtime: Any = {"_nrt": False}  # an option that numba has for its own use and does not type
-    return numba.njit(nogil=True, cache=True, fastmath=False, **without_runtime)(function)
 
 
 @leaf

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.text import Text
 from stages.kernels.unicode import (
     DIGIT,
@@ -37,7 +38,6 @@ from stages.kernels.unicode import (
     UPPER,
     classes,
     decode,
-    leaf,
 )
 
 if TYPE_CHECKING:

@@ -1,18 +1,21 @@
+import io
 import json
 import os
 import re
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from jobs.cli import app
-from jobs.submit import PACKAGES, Job, entry_point, runtime_env, stage
+from jobs.submit import PACKAGES, Job, entry_point, follow, runtime_env, stage
 from schemas.errors import InputError, OutputError
 
 HOME = Path(__file__).resolve().parents[2]
@@ -43,7 +46,14 @@ def test_the_recipe_the_users_modules_and_our_packages_are_sent(project: Path, t
 @pytest.mark.parametrize(
     "name",
     [
-        *(".git/config", ".venv/lib/x.py", "env2/pyvenv.cfg", "runs/a/manifest.json", "lab/__pycache__/rules.pyc"),
+        *(
+            ".git/config",
+            "lab/.git/config",
+            ".venv/lib/x.py",
+            "env2/pyvenv.cfg",
+            "runs/a/manifest.json",
+            "lab/__pycache__/rules.pyc",
+        ),
         *("docs.jsonl", "docs.parquet", "docs.jsonl.gz", "data/words.txt", "secret.txt", ".env"),
     ],
 )
@@ -98,75 +108,105 @@ def test_a_missing_recipe_is_told_before_anything_is_sent(project: Path) -> None
     assert (result.exit_code, result.stderr) == (2, "sluice: gone.yaml: no such recipe\n")
 
 
-def free_port() -> int:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        return int(opened.getsockname()[1])
+HEAD = """
+import sys
+import ray
+found = ray.init(
+    num_cpus=2, include_dashboard=True, dashboard_host="127.0.0.1", dashboard_port=int(sys.argv[2]), log_to_driver=False,
+    object_store_memory=100_000_000, _temp_dir=sys.argv[1], _node_ip_address="127.0.0.1",
+)
+print(found.dashboard_url, flush=True)
+sys.stdin.read()
+ray.shutdown()
+"""
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
-    """A Ray head of its own on this machine; its folder keeps it apart from other clusters of this machine."""
-    port, address = free_port(), free_port()
+    """A Ray head of its own on this machine, which ends with its standard input."""
+    with socket.socket() as opened:
+        opened.bind(("127.0.0.1", 0))
+        port = opened.getsockname()[1]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
-    environment |= {
-        "RAY_AUTH_MODE": "disabled",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    }
-    options = [f"--port={address}", f"--dashboard-port={port}", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1"]
-    options += [
-        "--num-cpus=2",
-        "--object-store-memory=100000000",
-        "--include-dashboard=true",
-        "--block",
-        "--disable-usage-stats",
-    ]
-    ray = Path(sys.executable).parent / "ray"
-    # Ray's sockets lie below its folder, and their paths may have 107 bytes
-    folder = Path("/tmp") / f"sluice-test-{os.getpid()}"
-    log = (tmp_path / "ray.log").open("w")
-    head = subprocess.Popen(
-        [str(ray), "start", "--head", *options, f"--temp-dir={folder}"], stdout=log, stderr=log, env=environment, cwd=tmp_path
-    )
-    try:
-        end = time.monotonic() + 40
-        while True:
-            assert head.poll() is None and time.monotonic() < end, (tmp_path / "ray.log").read_text()
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        head.terminate()
-        head.wait(timeout=30)
-        log.close()
-        import shutil
-
-        shutil.rmtree(folder, ignore_errors=True)
+    # the cluster's own `python` is the one that runs this test
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment |= {"RAY_AUTH_MODE": "disabled", "RAY_USAGE_STATS_ENABLED": "0", "PATH": path}
+    # Ray's sockets lie below this folder, and the path of a socket has at most 107 bytes
+    with tempfile.TemporaryDirectory(prefix="sluice-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        head = subprocess.Popen(
+            [sys.executable, "-c", HEAD, folder, str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+            cwd=tmp_path,
+        )
+        assert head.stdout
+        try:
+            url = head.stdout.readline().strip()
+            assert url, "the Ray head did not start"
+            yield f"http://{url}"
+        finally:
+            head.communicate(timeout=60)
 
 
 def test_a_job_on_a_cluster_writes_the_run_and_its_exit_code_is_ours(project: Path, tmp_path: Path, cluster: str) -> None:
     docs = tmp_path / "docs.jsonl"
     docs.write_text("\n".join(json.dumps({"id": f"d{number}", "text": "word " * (number % 2)}) for number in range(10)))
 
-    def submit(*options: str) -> subprocess.CompletedProcess[str]:
+    def submit(*options: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "jobs.cli", "submit", "recipes/tiny.yaml", "--address", cluster, *options]
         environment = {**os.environ, "PYTHONPATH": str(HOME), "RAY_AUTH_MODE": "disabled"}
-        return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
-    done = submit("--input", str(docs), "--output", str(tmp_path / "runs" / "a"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "5 of 10 documents kept" in done.stdout
-    size = re.search(r"files, ([0-9.]+) MB sent", done.stderr)
+    good = submit("--input", str(docs), "--output", str(tmp_path / "runs" / "a"))
+    bad = submit("--input", str(tmp_path / "gone.jsonl"), "--output", str(tmp_path / "runs" / "b"))
+    told, errors = good.communicate(timeout=120)
+    assert good.returncode == 0, told + errors
+    assert "5 of 10 documents kept" in told
+    size = re.search(r"files, ([0-9.]+) MB sent", errors)
     assert size
     assert 0.05 < float(size.group(1)) < 5
     assert json.loads((tmp_path / "runs" / "a" / "manifest.json").read_text())["state"] == "complete"
-    failed = submit("--input", str(tmp_path / "gone.jsonl"), "--output", str(tmp_path / "runs" / "b"))
-    assert failed.returncode == 2, failed.stdout + failed.stderr
-    assert "gone.jsonl" in failed.stdout
+    told, errors = bad.communicate(timeout=120)
+    assert bad.returncode == 2, told + errors
+    assert "gone.jsonl" in told
+
+
+class Client:
+    """A job server that shows a log and then is interrupted, or ends."""
+
+    def __init__(self, status: str, code: int | None, interrupt: bool = False) -> None:
+        self.status, self.code, self.interrupt, self.stopped = status, code, interrupt, False
+
+    async def tail_job_logs(self, identity: str) -> AsyncIterator[str]:
+        yield "first line\n"
+        if self.interrupt:
+            raise KeyboardInterrupt
+
+    def get_job_info(self, identity: str) -> Any:
+        status = SimpleNamespace(value=self.status, is_terminal=lambda: True)
+        return SimpleNamespace(status=status, driver_exit_code=self.code, message="the message")
+
+    def stop_job(self, identity: str) -> None:
+        self.stopped = True
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "ours"), [("SUCCEEDED", 0, 0), ("FAILED", 3, 3), ("FAILED", None, 1), ("STOPPED", None, 1)]
+)
+def test_the_exit_code_is_the_jobs(status: str, code: int | None, ours: int, capsys: pytest.CaptureFixture[str]) -> None:
+    assert follow(Client(status, code), "job-1") == ours
+    assert capsys.readouterr().out == "first line\n"
+
+
+def test_ctrl_c_asks_the_job_to_stop(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    client = Client("RUNNING", None, interrupt=True)
+    assert follow(client, "job-1") == 130
+    assert client.stopped
+    assert "job-1 was asked to stop" in capsys.readouterr().err
 
 
 def test_logs_come_line_by_line() -> None:

@@ -89,7 +89,7 @@ def test_dropped_shows_value_limit_and_text(run):
     first, second = text.splitlines()[:2]
     assert first.startswith("word_count.min_words 29 (limit 30)  web ")
     assert second.startswith("  ")
-    assert shown(print_dropped, run.dropped("max_words", 3)) == "No document was dropped by it.\n"
+    assert shown(print_dropped, run.dropped("max_words", 3)) == ""
 
 
 def test_inspect_of_a_run_shows_funnel_and_output(run):

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from stages.kernels.components import equal_shares, link_equal, members_by_component, separate, similar_survivors
+from stages.kernels.components import equal_shares, link_equal, members_by_component, separate, similar_survivors, union_roots
 
 
 def components(bands: list[list[int | None]]) -> list[list[int]]:
@@ -95,3 +95,17 @@ def test_a_document_at_the_minimum_is_dropped() -> None:
 def test_a_document_is_not_dropped_for_one_that_was_dropped() -> None:
     chain = np.array([[1, 1, 1, 1], [1, 1, 1, 2], [1, 1, 2, 2]], np.uint32)
     assert similar_survivors(chain, np.array([[9, 9, 9]], np.uint64), 0.75).tolist() == [-1, 0, -1]
+
+
+def test_the_root_of_a_union_by_size_is_the_larger_tree_and_of_equal_ones_the_first() -> None:
+    # Two bands of one value. Band 0 joins 0-1 and 2-3-4; band 1 joins 1 and 2, and the tree of three takes that of two.
+    signatures = np.array([[7, 1], [7, 9], [5, 9], [5, 2], [5, 3], [6, 4]], np.uint64)
+    assert union_roots(signatures, 2).tolist() == [False, False, True, False, False, True]
+    # Equal sizes: the first of the pair takes the second.
+    assert union_roots(np.array([[1, 1], [1, 2]], np.uint64), 2).tolist() == [True, False]
+
+
+def test_the_order_of_values_decides_which_pairs_are_joined_first() -> None:
+    # Band 0 holds the groups {1, 3} (value 2) and {0, 2} (value 8): the smaller value is joined first. Band 1 joins 3 and 0.
+    signatures = np.array([[8, 5], [2, 6], [8, 7], [2, 5]], np.uint64)
+    assert union_roots(signatures, 2).tolist() == [True, False, False, False]

@@ -9,7 +9,7 @@ from stages.kernels.normalize import CHANGED, FORM, _table, clean
 from stages.kernels.text import column_of, text_of
 
 ALPHABET = [
-    *"ab.é中ह🙂\u0301\u0323\u0327\u09be\u0bbe\u1161\u11a8\uac00\u1100\u212b\u2126\ufb01\uff21\u00a0\u2003\u3000\u3099か\u0344",
+    *"ab.é中ह🙂\u0301\u0323\u0315\u0316\u09be\u0bbe\u1161\u11a8\uac00\u1100\u212b\u2126\ufb01\uff21\u00a0\u2003\u3000\u3099か\u0344",
     *"\n\r\t \x00\x0b\x0c\x1c\x1f\x7f\x85\u2028\u2029",
     *"\u00ad\u200b\u200c\u200d\u2060\ufeff\ufffe\ufe0f\u202e\u061c\U000e0067\U0001d15e",
     *["\r\n", "  ", "\n\n\n\n", " \n", "\t\t", "\n \n", "plain ascii words", "\n\n"],
@@ -82,3 +82,10 @@ def test_every_pair_that_python_would_join_is_flagged(form: str) -> None:
 def test_composed_text_and_thai_are_not_flagged() -> None:
     _, flags = clean(text_of(pa.array(["naïve café", "ที่นี่", "हिन्दी", "中文", "plain"])), "NFC", False, True, 2)
     assert flags.tolist() == [0, 0, 0, 0, 0]
+
+
+def test_marks_in_the_wrong_order_are_flagged_also_when_something_between_them_goes() -> None:
+    # classes 232 and 220; neither joins with a letter
+    texts = ["a\u0316\u0315", "a\u0315\u0316", "a\u0315\u200b\u0316", "a\u0315 \u0316", "a\u0315b\u0316", "\u0315\n\u0316"]
+    _, flags = clean(text_of(pa.array(texts)), "NFC", False, True, None)
+    assert [int(flag & FORM) for flag in flags] == [0, FORM, FORM, 0, 0, 0]

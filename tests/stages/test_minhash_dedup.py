@@ -43,7 +43,7 @@ def test_a_near_duplicate_is_dropped_and_a_stranger_is_kept() -> None:
     source, id, similarity = dropped[("s", "2")]
     assert (source, id) == ("s", "1")
     assert similarity == pytest.approx(jaccard(text(1), near), abs=0.1)
-    assert facts["largest_components"] == [{"documents": 2, "source": "s", "id": "1"}]
+    assert facts["largest_components"] == [{"size": 2, "survivor_source": "s", "survivor_id": "1"}]
     assert facts["source_pairs"] == [{"source": "s", "survivor_source": "s", "documents": 1}]
     counts = {key: facts[key] for key in ("documents", "without_signature", "dropped", "kept_by_verification", "components")}
     assert counts == {"documents": 3, "without_signature": 0, "dropped": 1, "kept_by_verification": 0, "components": 1}

@@ -1,0 +1,117 @@
+"""One batch through a stage, outside of any run: what comes back is checked for its form and can be compared."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.function import Processed
+from schemas.columns import VERDICT
+from stages.core.docs import Docs
+from stages.core.stage import Expand, Filter, Global, Stage
+
+
+class Broken(Exception):
+    """A stage does not keep a contract; the message says how."""
+
+
+class MemorySketches:
+    """Sketches in memory, one table with `row`, `source` and `id` for each part."""
+
+    def __init__(self, parts: Sequence[pa.Table]) -> None:
+        self._parts = parts
+
+    def parts(self) -> list[int]:
+        """Part numbers, ascending."""
+        return list(range(len(self._parts)))
+
+    def read(self, part: int, columns: Sequence[str]) -> pa.Table:
+        """Columns of one part's sketch."""
+        return self._parts[part].select(list(columns))
+
+    def rows(self) -> int:
+        """Number of documents in all parts."""
+        return sum(table.num_rows for table in self._parts)
+
+
+class MemoryVerdicts:
+    """Verdicts in memory; refuses what the worker would refuse."""
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self._sizes = sizes
+        self.tables: dict[int, pa.Table] = {}
+
+    def write(self, part: int, verdicts: pa.Table) -> None:
+        """Keep one part's verdicts. Raises `Broken` if they are not as `VERDICT` asks."""
+        if not 0 <= part < len(self._sizes) or part in self.tables:
+            raise Broken(f"solve wrote verdicts for part {part} " + ("twice" if part in self.tables else "that does not exist"))
+        if not verdicts.schema.equals(VERDICT):
+            raise Broken(f"verdicts have the schema {brief(verdicts.schema)}, expected VERDICT: {brief(VERDICT)}")
+        rows = verdicts.column("row").to_pylist()
+        if rows != sorted(set(rows)) or (rows and not 0 <= rows[0] <= rows[-1] < self._sizes[part]):
+            raise Broken(
+                f"verdict rows of part {part} are {rows[:10]}, expected ascending, each once, in its {self._sizes[part]}"
+            )
+        self.tables[part] = verdicts
+
+
+@dataclass
+class Outcome:
+    """What a stage made of a batch, in a form that can be put together and compared."""
+
+    table: pa.Table
+    parents: list[int] = field(default_factory=list)
+    gone: list[tuple[int, str]] = field(default_factory=list)
+
+    def shifted(self, start: int) -> "Outcome":
+        """The same, for a batch that begins at row `start`."""
+        return Outcome(self.table, [row + start for row in self.parents], [(row + start, why) for row, why in self.gone])
+
+
+def apply(stage: Stage, table: pa.Table, opened: Callable[[Any], Any] | None = None) -> Outcome:
+    """One batch through a node. Raises `Broken` if what comes back has the wrong form."""
+    call: Any = opened or stage.open()  # type: ignore[attr-defined]
+    result = call(Docs(table) if isinstance(stage, Filter | Global) else table)
+    if isinstance(stage, Filter):
+        return Outcome(_measures(stage, result, table.num_rows))
+    if isinstance(result, Processed):
+        gone = [(row, drop.reason) for row, drop in result.dropped] + [(row, str(error)) for row, error, _ in result.failed]
+        return Outcome(result.table, list(result.parents), gone)
+    if isinstance(stage, Expand):
+        children, parents = result
+        rows = [int(row) for row in parents]
+        if len(rows) != children.num_rows or rows != sorted(rows) or set(rows) != set(range(table.num_rows)):
+            raise Broken("parents of an Expand must name every document, ascending, one for each child")
+        return Outcome(children, rows)
+    if not isinstance(result, pa.Table):
+        raise Broken(f"it gave {type(result).__name__}, expected a pyarrow Table")
+    if result.num_rows != table.num_rows:
+        raise Broken(f"it got {table.num_rows} documents and gave {result.num_rows}")
+    if isinstance(stage, Global) and not result.schema.equals(stage.sketch_schema()):
+        raise Broken(f"the sketch has {brief(result.schema)}, expected {brief(stage.sketch_schema())}")
+    return Outcome(result)
+
+
+def _measures(stage: Filter, measures: Any, rows: int) -> pa.Table:
+    declared = stage.measures()
+    if set(measures) != set(declared):
+        raise Broken(f"measure gave {sorted(measures)}, expected {sorted(declared)} as in measures()")
+    for name, kind in declared.items():
+        values = measures[name]
+        if not isinstance(values, np.ndarray) or values.ndim != 1 or len(values) != rows:
+            raise Broken(f"measure {name!r}: expected a NumPy array of {rows} numbers, one for each document")
+        if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+            raise Broken(f"measure {name!r} is declared as {kind}, expected an integer or a float")
+        if pa.from_numpy_dtype(values.dtype) != kind:
+            raise Broken(f"measure {name!r} is {values.dtype}, expected {kind} as in measures()")
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            at = int(np.flatnonzero(np.isnan(values))[0])
+            raise Broken(f"measure {name!r} is nan for document {at} of a batch; a measure is always a number")
+    return pa.table({name: measures[name] for name in declared}) if declared else pa.table({"none": [None] * rows})
+
+
+def brief(schema: pa.Schema) -> str:
+    """A schema in one line."""
+    return ", ".join(f"{column.name}: {column.type}{'' if column.nullable else ' not null'}" for column in schema)
