@@ -2,7 +2,7 @@
 
 from typing import Any
 
-_HOMES = {"run": "runner", "status": "runner", "clean": "runner", "retry": "retry", "plan": "planning", "Run": "results"}
+_HOMES = {"run": "runner", "status": "runner", "clean": "runner", "retry": "retrying", "plan": "planning", "Run": "results"}
 
 
 def __getattr__(name: str) -> Any:

@@ -37,8 +37,17 @@ class Engine(Protocol):
         begun  whether any task has started to work: an engine that never gets there says so instead of hanging
         """
 
-    def call(self, function: Callable[[], Any], label: str) -> Any:
+    def call(self, function: Callable[[], Any], label: str, begun: Callable[[], bool] = lambda: True) -> Any:
         """One result."""
+
+
+def _wait_for(results: "queue.SimpleQueue[tuple[Any, BaseException | None]]") -> tuple[Any, BaseException | None]:
+    """The next result. Waits in short turns: with the handler that polars puts on SIGINT, one long wait outlasts Ctrl-C."""
+    while True:
+        try:
+            return results.get(timeout=0.2)
+        except queue.Empty:
+            continue
 
 
 class LocalEngine:
@@ -87,7 +96,7 @@ class LocalEngine:
             threading.Thread(target=work, name=f"sluice-{number}", daemon=True).start()
         try:
             for _ in items:
-                result, error = done.get()
+                result, error = _wait_for(done)
                 if error is not None:
                     raise error
                 yield result
@@ -95,6 +104,6 @@ class LocalEngine:
             self._stop.set()
             raise
 
-    def call(self, function: Callable[[], Any], label: str) -> Any:
+    def call(self, function: Callable[[], Any], label: str, begun: Callable[[], bool] = lambda: True) -> Any:
         """One result, in this thread."""
         return function()

@@ -16,9 +16,6 @@ from pipeline.engines import cores
 from schemas.errors import SluiceError, StageError, Stalled
 from schemas.recipe import Resources
 
-STALL_SECONDS = 45
-"""No task has begun after so long: nothing ever will, and the run ends instead of hanging."""
-
 
 class RayEngine:
     """Tasks of one CPU each on a Ray cluster: the one at `address` or of the environment, else one made on this machine."""
@@ -91,7 +88,7 @@ class RayEngine:
         dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
             call, num_cpus=1, compute=ray.data.TaskPoolStrategy(size=min(self.workers, len(rows)))
         )
-        watchdog = _Watchdog(label, self._waiting, begun)
+        watchdog = _Watchdog(label, self._waiting, begun, self._resources.stall_seconds)
         try:
             for row in watchdog.guard(iter(dataset.iter_rows())):
                 answer = pickle.loads(row["answer"])
@@ -107,9 +104,9 @@ class RayEngine:
         finally:
             watchdog.close()
 
-    def call(self, function: Callable[[], Any], label: str) -> Any:
+    def call(self, function: Callable[[], Any], label: str, begun: Callable[[], bool] = lambda: True) -> Any:
         """One result, from a task: what it holds in memory does not stay in the driver."""
-        (answer,) = list(self.map(lambda _: function(), [None], label))
+        (answer,) = list(self.map(lambda _: function(), [None], label, begun))
         return answer
 
     def _quiet(self, ray: Any) -> None:
@@ -147,11 +144,12 @@ class _Call:
 class _Watchdog:
     """Says what is waited for when nothing comes back, and ends a run whose tasks never start."""
 
-    def __init__(self, label: str, waiting: Callable[[str], None], begun: Callable[[], bool]) -> None:
+    def __init__(self, label: str, waiting: Callable[[str], None], begun: Callable[[], bool], patience: float) -> None:
         self.stalled: str | None = None
         self._label = label
         self._waiting = waiting
         self._begun = begun
+        self._patience = patience
         self._last = time.monotonic()
         self._closed = threading.Event()
         threading.Thread(target=self._run, name="sluice-watchdog", daemon=True).start()
@@ -172,7 +170,7 @@ class _Watchdog:
         told = time.monotonic()
         while not self._closed.wait(1):
             now = time.monotonic()
-            if now - max(self._last, told) < STALL_SECONDS:
+            if now - max(self._last, told) < self._patience:
                 continue
             told = now
             total, free = ray.cluster_resources(), ray.available_resources()  # type: ignore[no-untyped-call]

@@ -43,7 +43,7 @@ class Recipe:
             values = step.stage.model_dump(mode="json")
             if isinstance(step.stage, Function):
                 name = values.pop("function")
-                values = {key: value for key, value in {"writes": values["writes"], **values["arguments"]}.items() if value}
+                values = {**({"writes": values["writes"]} if values["writes"] else {}), **values["arguments"]}
             else:
                 name = _stage_name(step.stage)
             stages.append({name: values} if values else name)

@@ -3,11 +3,12 @@
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -28,7 +29,7 @@ from pipeline.report import write_report
 from pipeline.results import Run
 from pipeline.results_warnings import warnings_of
 from pipeline.segment import Segment, committed_parts, read_counts, unfinished
-from pipeline.sink import plan_shards, write_shard
+from pipeline.sink import Shard, plan_shards, write_shard
 from pipeline.tally import merge
 from pipeline.units import CHUNKS, rows_about
 from pipeline.verdicts import solve, solved
@@ -91,16 +92,27 @@ def run(
         "recipe": planned.recipe.as_json(),
     }
     facts: dict[str, Any] = {"engine": engine, "workers": workers or cores(), "started": started}
-    plan_facts: dict[str, Any] = {
-        "segments": [{"fingerprint": s.fingerprint, "path": s.folder, "steps": s.steps()} for s in planned.segments]
+    facts["arguments"] = {
+        "input": [entry.model_dump(mode="json") for entry in planned.inputs],
+        "limit": limit,
+        "sample": sample,
+        "ids": list(ids),
+        "segments": str(Path(planned.segments[0].folder).parent),
+        "working_folder": os.getcwd(),
     }
-    plan_facts["segments"][0]["units"] = len(planned.units)
-    with _locked(folder, planned.segments):
+    listed: list[dict[str, Any]] = [
+        {"fingerprint": segment.fingerprint, "path": segment.folder, "steps": segment.steps()} for segment in planned.segments
+    ]
+    listed[0]["units"] = len(planned.units)
+    plan_facts = {"segments": listed}
+    with locked([folder, *(Path(segment.folder) for segment in planned.segments)]):
+        _name_parents(planned.segments)
         _remove_unfinished(folder, planned)
         manifest.write(folder, {**head, **facts, **plan_facts, "state": "running"})
         with Progress(progress, folder) as shown, _terminable():
             try:
-                with _engine(engine, workers, address, planned, shown) as made:
+                # Once more inside: Ray's start puts a handler of its own in the place of ours.
+                with _engine(engine, workers, address, planned, shown) as made, _terminable():
                     facts["workers"] = made.workers
                     _run_all(planned, made, folder, shown, facts, clock)
             except BaseException as error:
@@ -131,7 +143,9 @@ def _run_all(planned: Plan, engine: Engine, folder: Path, shown: Progress, facts
         for index, node in enumerate(segment.globals):
             if solved(segment, index) is None:
                 shown.phase(f"{node.label}: decide", 1)
-                engine.call(partial(solve, segment, index), f"{node.label}: decide")
+                engine.call(
+                    partial(solve, segment, index), f"{node.label}: decide", begun=_changes(Path(segment.folder, "solves"))
+                )
                 shown.advance()
     shards = _write_data(planned, engine, folder, shown)
     shown.phase("ledger and report", 3)
@@ -162,17 +176,19 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
         units = [{**unit, "bins": bins} for unit in planned.units]
     todo = unfinished(units, segment.folder)
     Path(segment.folder, "parts").mkdir(parents=True, exist_ok=True)
-    if not todo:
-        return
     label = f"segment {segment.index + 1} of {len(planned.segments)}: {_named(segment)}"
-    shown.phase(label, len(units), done=len(units) - len(todo), bytes=size)
     attempts = Path(segment.folder, "attempts")
-    for result in engine.map(partial(run_unit, segment, marks=engine.marks), todo, label, begun=lambda: attempts.is_dir()):
+    if todo:
+        shown.phase(label, len(units), done=len(units) - len(todo), bytes=size)
+    for result in engine.map(partial(run_unit, segment, marks=engine.marks), todo, label, begun=_changes(attempts)):
         entered, left = [0, 0], [0, 0]
         for part in result["parts"]:
             entered = [a + b for a, b in zip(entered, part["in"], strict=True)]
             left = [a + b for a, b in zip(left, part["out"], strict=True)]
         shown.advance(1, entered[0], left[0], entered[1])
+    # Workers that died on the way left what they had begun, or, between a part and its mark, the mark.
+    shutil.rmtree(attempts, ignore_errors=True)
+    _remove_staged(segment)
 
 
 def _named(segment: Segment) -> str:
@@ -180,22 +196,38 @@ def _named(segment: Segment) -> str:
     return ", ".join(steps) if len(steps) <= 3 else f"{steps[0]} ... {steps[-1]} ({len(steps)} steps)"
 
 
+def _changes(folder: Path) -> Callable[[], bool]:
+    """Whether anything has appeared in a folder since now: a task that begins leaves something there before it works."""
+
+    def state() -> int | None:
+        return folder.stat().st_mtime_ns if folder.is_dir() else None
+
+    before = state()
+    return lambda: state() != before
+
+
 def _write_data(planned: Plan, engine: Engine, folder: Path, shown: Progress) -> list[dict[str, Any]]:
     output, last = planned.recipe.keys.output, planned.segments[-1]
     shards = plan_shards(last, output)
     data = folder / "data"
     data.mkdir(exist_ok=True)
-    planned_names = {shard.name for shard in shards}
-    for stray in data.iterdir():
-        if stray.name not in planned_names:
-            stray.unlink()
+    _remove_others(data, shards)
     shown.phase("write data", len(shards))
     written = []
     function = partial(_shard, last, str(data), output)
-    for facts in engine.map(function, shards, "write data"):
+    for facts in engine.map(function, shards, "write data", begun=_changes(data)):
         written.append(facts)
         shown.advance(1, facts["rows"], facts["rows"], facts["text_bytes"])
+    _remove_others(data, shards)
     return sorted(written, key=lambda facts: str(facts["path"]))
+
+
+def _remove_others(data: Path, shards: Sequence[Shard]) -> None:
+    """Files of data/ that are no shard of this run: of another state of it, or left half-written by a worker that died."""
+    names = {shard.name for shard in shards}
+    for stray in data.iterdir():
+        if stray.name not in names:
+            stray.unlink()
 
 
 def _shard(segment: Segment, folder: str, output: Any, shard: Any) -> dict[str, Any]:
@@ -321,17 +353,32 @@ def _remove_unfinished(folder: Path, planned: Plan) -> None:
         if staged.name.startswith(STAGED):
             shutil.rmtree(staged) if staged.is_dir() else staged.unlink()
     for segment in planned.segments:
-        for name in ("parts", "solves", "shards", "poison"):
-            for staged in Path(segment.folder, name).glob(".*"):
-                shutil.rmtree(staged, ignore_errors=True) if staged.is_dir() else staged.unlink(missing_ok=True)
+        _remove_staged(segment)
+
+
+def _name_parents(segments: Sequence[Segment]) -> None:
+    """Each segment's folder says what it is made from: when that is done again, so is all that follows, whoever made it."""
+    for segment in segments:
+        place = Path(segment.folder, "segment.json")
+        if not place.is_file():
+            staged = place.with_name(f".segment.{secrets.token_hex(4)}")
+            parent = Path(segment.parent.folder).name if segment.parent else None
+            staged.write_bytes(orjson.dumps({"parent": parent, "steps": segment.steps()}))
+            staged.rename(place)
+
+
+def _remove_staged(segment: Segment) -> None:
+    for name in ("", "parts", "solves", "shards", "poison"):
+        for staged in Path(segment.folder, name).glob(".*"):
+            shutil.rmtree(staged, ignore_errors=True) if staged.is_dir() else staged.unlink(missing_ok=True)
 
 
 @contextmanager
-def _locked(folder: Path, segments: Sequence[Segment]) -> Iterator[None]:
+def locked(folders: Sequence[Path]) -> Iterator[None]:
     """Two runs must not write one folder, or do one segment, at the same time."""
     held: list[int] = []
     try:
-        for place in (folder, *(Path(segment.folder) for segment in segments)):
+        for place in folders:
             place.mkdir(parents=True, exist_ok=True)
             # The folder itself is locked: there is no file to leave behind, and the lock goes with the process.
             held.append(os.open(place, os.O_RDONLY))

@@ -98,6 +98,8 @@ class Steps:
             started = time.perf_counter()
             try:
                 outcome.sketches.append(self._sketch_one(node, docs))
+            except StageError:  # the stage broke its contract: no document's fault
+                raise
             except Exception as error:
                 self._set_aside(node, self.globals, outcome, tally, stop_on_error, error, partial(self._sketch_table, node))
                 outcome.sketches.clear()
@@ -132,9 +134,12 @@ class Steps:
             started = time.perf_counter()
             try:
                 measures = self._open[id(node)](docs)
+            except StageError:  # the stage broke its contract: no document's fault
+                raise
             except Exception as error:
                 self._set_aside(node, group, outcome, tally, stop_on_error, error, partial(self._measure_table, node))
                 return self._judge(group, outcome, tally, stop_on_error)
+            check_measures(node.label, stage, measures, len(docs))
             judged.append((node, measures))
             broken.extend(judge(node.label, stage.rules(), measures, table))
             tally.step(node.key)["seconds"] += time.perf_counter() - started
@@ -183,6 +188,8 @@ class Steps:
         table, started = outcome.table, time.perf_counter()
         try:
             result = self._open[id(node)](table)
+        except StageError:  # the stage broke its contract: no document's fault
+            raise
         except Exception as error:
             self._set_aside(node, [node], outcome, tally, stop_on_error, error, self._open[id(node)])
             return self._rewrite(node, outcome, tally, stop_on_error)
@@ -198,8 +205,8 @@ class Steps:
             result, parents = result
             check_parents(node.label, parents, table.num_rows)
             counts["added"] += len(parents) - table.num_rows
-        elif result.num_rows != table.num_rows:
-            raise StageError(f"{node.label}: a Map got {table.num_rows} documents and gave {result.num_rows}")
+        else:
+            check_rewritten(node.label, table, result)
         if ORIGIN in table.column_names or multiplies(node.stage):
             result = _with_origins(result, origins[parents])
         outcome.table = self._conform(node, table, result)
@@ -246,7 +253,14 @@ class Steps:
         columns = []
         for field in fields.values():
             column = after.column(field.name)
-            columns.append(column if column.type.equals(field.type) else column.cast(field.type))
+            if not column.type.equals(field.type):
+                try:
+                    column = column.cast(field.type)
+                except pa.ArrowException as error:
+                    raise StageError(f"{node.label}: the column {field.name!r} is {column.type}: {error}") from error
+            if column.null_count and not field.nullable:
+                raise StageError(f"{node.label}: the column {field.name!r} is null in {column.null_count} documents")
+            columns.append(column)
         return pa.Table.from_arrays(columns, schema=pa.schema(list(fields.values())))
 
     def _edited(self, before: pa.Table, after: pa.Table, parents: np.ndarray) -> int:
@@ -372,6 +386,36 @@ def find_failures(call: Callable[[pa.Table], Any], table: pa.Table) -> dict[int,
                 middle = (start + stop) // 2
                 pending += [(middle, stop), (start, middle)]
     return found
+
+
+def check_measures(label: str, stage: Filter, measures: Any, count: int) -> None:
+    """Every declared measure is there, with a number for each document; NaN is none."""
+    declared = stage.measures()
+    if not isinstance(measures, dict) or set(measures) != set(declared):
+        given = ", ".join(sorted(map(str, measures))) if isinstance(measures, dict) else type(measures).__name__
+        raise StageError(f"{label} measures {given}; it declares {', '.join(sorted(declared))} in measures()")
+    for name, column in measures.items():
+        values = np.asarray(column)
+        if values.shape != (count,):
+            raise StageError(f"{label}: the measure {name!r} has shape {values.shape} for {count} documents")
+        if values.dtype.kind not in "iufb":
+            raise StageError(f"{label}: the measure {name!r} is {values.dtype}, expected numbers")
+        if values.dtype.kind == "f" and (bad := np.isnan(values)).any():
+            raise StageError(
+                f"{label}: the measure {name!r} of {bad.sum()} documents is NaN, of which nothing can be decided; a document"
+                " that cannot be measured is an error that measure() raises"
+            )
+
+
+def check_rewritten(label: str, before: pa.Table, after: Any) -> None:
+    """A Map gives back the documents that it got, in their order."""
+    if not isinstance(after, pa.Table):
+        raise StageError(f"{label}: a Map gave {type(after).__name__}, expected a pyarrow Table")
+    if after.num_rows != before.num_rows:
+        raise StageError(f"{label}: a Map got {before.num_rows} documents and gave {after.num_rows}")
+    for name in ("id", "source"):
+        if name in after.column_names and not after.column(name).equals(before.column(name)):
+            raise StageError(f"{label}: a Map gave back another {name!r} column: documents keep their ids and their order")
 
 
 def check_parents(label: str, parents: np.ndarray, count: int) -> None:

@@ -152,6 +152,12 @@ class Resources(Keys):
         description="size of Ray's object store where Sluice starts Ray itself; no text passes through it",
         json_schema_extra={"unit": "bytes"},
     )
+    stall_seconds: float = Field(
+        45,
+        gt=0,
+        description="on Ray, a run of which nothing has begun after so long, because something else holds every CPU, ends",
+        json_schema_extra={"unit": "s"},
+    )
     ray_folder: str | None = Field(
         None, description="folder for Ray's session and spilled objects, where Sluice starts Ray; default Ray's"
     )

@@ -24,7 +24,7 @@ MARKER = "SLUICE_TEST_MARKER"
 
 
 def documents(count: int, words: int = 40, copies: int = 10, near: int = 10, seed: int = 1) -> list[dict[str, Any]]:
-    """Texts of random words; every `copies`-th is a copy of the one before, every `near`-th but one differs in its last word."""
+    """Texts of random words; every `copies`-th is a copy of the one before, every `near`-th has one word more than it."""
     chance = random.Random(seed)
     vocabulary = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(3000)]
     made: list[dict[str, Any]] = []
@@ -44,15 +44,17 @@ def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> Path:
 
 
 class Driver:
-    """`sluice run` (or another command) as a process group of its own."""
+    """`sluice run` (or another command, or a program) as a process group of its own."""
 
-    def __init__(self, folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, environment: dict[str, str] | None = None, program: str | None = None
+    ) -> None:
         self.marker = f"{os.getpid()}-{random.getrandbits(64):x}"
         self._log = open(folder / "driver.log", "ab")  # noqa: SIM115 (closed by `end`)
         self._log_path, self._log_start = folder / "driver.log", self._log.tell()
         path = os.pathsep.join([str(ROOT), str(HERE)])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "jobs.cli", *arguments],
+            [sys.executable, *(["-c", program] if program else ["-m", "jobs.cli"]), *arguments],
             cwd=folder,
             env={**os.environ, "PYTHONPATH": path, MARKER: self.marker, **(environment or {})},
             stdin=subprocess.DEVNULL,
@@ -77,9 +79,9 @@ class Driver:
         found = []
         for process in psutil.process_iter():
             try:
-                if process.pid != self.process.pid and process.environ().get(MARKER) == self.marker:
-                    if process.status() != psutil.STATUS_ZOMBIE:
-                        found.append(process)
+                ours = process.pid != self.process.pid and process.environ().get(MARKER) == self.marker
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
             except (psutil.NoSuchProcess, psutil.AccessDenied):
                 continue
         return found
@@ -98,8 +100,8 @@ class Driver:
 
 
 @contextmanager
-def driver(folder: Path, *arguments: str, environment: dict[str, str] | None = None):
-    started = Driver(folder, *arguments, environment=environment)
+def driver(folder: Path, *arguments: str, environment: dict[str, str] | None = None, program: str | None = None):
+    started = Driver(folder, *arguments, environment=environment, program=program)
     try:
         yield started
     finally:
@@ -144,7 +146,9 @@ def ledger_of(run: Path) -> dict[str, list[str]]:
 def numbers_of(run: Path) -> dict[str, Any]:
     """The statistics of a run, without what a clock or a start decides."""
     found = json.loads((run / "manifest.json").read_bytes())
-    kept = {key: found[key] for key in ("counts", "steps", "sources", "languages", "shards", "inputs", "repeated_ids", "warnings")}
+    kept = {
+        key: found[key] for key in ("counts", "steps", "sources", "languages", "shards", "inputs", "repeated_ids", "warnings")
+    }
     for step in kept["steps"]:
         del step["seconds"]
     return kept

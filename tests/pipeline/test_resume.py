@@ -89,7 +89,7 @@ def clean(tmp_path_factory, source):
     """The run that nobody disturbs."""
     place = Place(tmp_path_factory.mktemp("clean"), source, recipe())
     place.complete()
-    first, second = place.plan().segments
+    first, _ = place.plan().segments
     assert len(committed_parts(first.folder)) == PARTS
     assert len(list((place.run / "data").iterdir())) >= 3
     return place

@@ -1,4 +1,4 @@
-"""Steps of a user that the tests of survival need. The environment steers them, so that their source and parameters stay the same."""
+"""Steps of a user that the tests of survival need. The environment steers them where source and parameters must not change."""
 
 import ctypes
 import os
@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from stages.core.stage import Filter, Map
 
@@ -106,8 +107,6 @@ class Emptying(Map):
     """Makes the text null."""
 
     def apply(self, table):
-        import pyarrow as pa
-
         at = table.column_names.index("text")
         return table.set_column(at, table.schema.field("text"), pa.nulls(table.num_rows, pa.large_string()))
 
@@ -137,8 +136,6 @@ class Measuring(Filter):
     how: str
 
     def measures(self):
-        import pyarrow as pa
-
         return {"score": pa.float64()}
 
     def measure(self, docs):
@@ -156,4 +153,9 @@ class Measuring(Filter):
     def rules(self):
         from schemas.rule import at_least
 
-        return [at_least("score", 0.5)]
+        return [at_least("score", 0.5, "min_score")]
+
+
+def halved(table: pa.Table):
+    """Gives half of its rows."""
+    return table.slice(0, table.num_rows // 2)
