@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.batches import byte_lengths
+from pipeline.memory import release_memory
 from pipeline.part_writer import table_keys
 from pipeline.planning import output_schema
 from pipeline.segment import Segment, committed_parts, file_digest, read_counts
@@ -116,7 +117,7 @@ def write_shard(segment: Segment, shard: Shard, folder: str, output: Output) -> 
             write_page_index=True,
         ) as writer:
             for pieces in shard.row_groups:
-                table = _row_group(segment, pieces).select(schema.names).cast(schema).combine_chunks()
+                table = _row_group(segment, pieces, schema)
                 if table.num_rows:
                     writer.write_table(table, row_group_size=table.num_rows)
                 rows += table.num_rows
@@ -136,6 +137,7 @@ def write_shard(segment: Segment, shard: Shard, folder: str, output: Output) -> 
     except BaseException:
         staged.unlink(missing_ok=True)
         raise
+    release_memory()
     known.parent.mkdir(exist_ok=True)
     staged_facts = known.with_name(f".{known.name}.{secrets.token_hex(4)}")
     staged_facts.write_bytes(orjson.dumps(facts))
@@ -143,13 +145,22 @@ def write_shard(segment: Segment, shard: Shard, folder: str, output: Output) -> 
     return facts
 
 
-def _row_group(segment: Segment, pieces: Sequence[Piece]) -> pa.Table:
+def _row_group(segment: Segment, pieces: Sequence[Piece], schema: pa.Schema) -> pa.Table:
+    """The documents of some pieces in the order of the output, each column in one chunk: chunks would show in the file's pages."""
     tables = []
     for part, group in pieces:
         with pq.ParquetFile(segment.folder_of_part(part) / "docs.parquet", pre_buffer=False) as documents:
             tables.append(documents.read_row_group(group, use_threads=False))
     table = pa.concat_tables(tables) if tables else segment.schema.empty_table()
-    if segment.order_seed is None or not table.num_rows:
-        return table
-    order = np.argsort(table_keys(table, segment.order_seed), kind="stable")
-    return table.take(pa.array(order))
+    tables.clear()
+    order = np.arange(table.num_rows)
+    if segment.order_seed is not None:
+        order = np.argsort(table_keys(table, segment.order_seed), kind="stable")
+    table = table.select(schema.names)
+    columns = []
+    for index, field in enumerate(schema):
+        # One column after the other, each let go once it is in order: text is in memory twice and no more.
+        column = table.column(0).take(pa.array(order)).cast(field.type)
+        columns.append(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks())
+        table = table.remove_column(0) if index + 1 < len(schema) else table
+    return pa.Table.from_arrays(columns, schema=schema)

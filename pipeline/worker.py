@@ -15,6 +15,7 @@ from pipeline import registry
 from pipeline.attempts import MARKS_BEFORE_ISOLATION, Attempt, unit_name
 from pipeline.batches import Batch, byte_lengths
 from pipeline.isolate import find_poison
+from pipeline.memory import release_memory
 from pipeline.part_writer import PartWriter
 from pipeline.segment import Segment, read_counts
 from pipeline.steps import Steps, distinct, origins_of
@@ -50,6 +51,7 @@ def run_unit(segment: Segment, unit: Unit, marks: int = MARKS_BEFORE_ISOLATION) 
         attempt.failed()
         raise
     attempt.done()
+    release_memory()
     return {"unit": unit_name(unit), "parts": parts}
 
 
