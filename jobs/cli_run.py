@@ -43,12 +43,13 @@ Settings = Annotated[
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Only so many documents, chosen by hash of their ids.", show_default=False)
 ]
-Ids = Annotated[
-    list[str] | None, typer.Option("--id", help="Only the document of this id; may be repeated.", show_default=False)
-]
 Sample = Annotated[
     float | None,
     typer.Option(min=0, max=1, help="Only this share of the documents, chosen by hash of their ids.", show_default=False),
+]
+Ids = Annotated[
+    list[str] | None,
+    typer.Option("--id", help="Only the document with this id; may be repeated. To see again what failed.", show_default=False),
 ]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster: auto, or host:port.", show_default=False)]
 Force = Annotated[bool, typer.Option("--force", help="Replace a finished run of another recipe in the output folder.")]
@@ -66,7 +67,7 @@ def run(
     set_: Settings = None,
     limit: Limit = None,
     sample: Sample = None,
-    id: Ids = None,
+    ids: Ids = None,
     address: Address = None,
     force: Force = False,
     segments: Segments = None,
@@ -97,7 +98,7 @@ def run(
         set=tuple(set_ or ()),
         limit=limit,
         sample=sample,
-        ids=tuple(id or ()),
+        ids=tuple(ids or ()),
         force=force,
         address=address,
         segments=segments,
@@ -113,6 +114,7 @@ def plan(
     set_: Settings = None,
     limit: Limit = None,
     sample: Sample = None,
+    ids: Ids = None,
     segments: Segments = None,
     json: Json = False,
 ) -> None:
@@ -126,7 +128,14 @@ def plan(
     import pipeline
 
     plan = pipeline.plan(
-        recipe, input=_texts(input), output=output, set=tuple(set_ or ()), limit=limit, sample=sample, segments=segments
+        recipe,
+        input=_texts(input),
+        output=output,
+        set=tuple(set_ or ()),
+        limit=limit,
+        sample=sample,
+        ids=tuple(ids or ()),
+        segments=segments,
     )
     described = plan.describe()
     if json:

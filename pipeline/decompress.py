@@ -13,8 +13,10 @@ import zstandard
 
 from pipeline.sources import InputFile
 
-PIECE = 1 << 12
-"""Compressed bytes decoded at a time: even what is all one byte stays near 130 MB then, and damage costs no more."""
+PIECE = 1 << 15
+"""Compressed bytes decoded at a time: what is all one byte gives 1 GB then, no more than one document may have"""
+SMALL_PIECE = 1 << 8
+"""The same where there is damage, to come close to it"""
 
 
 class Damaged(Exception):
@@ -57,22 +59,39 @@ def _decoded(raw: BinaryIO, decoder: Callable[[], Any]) -> Iterator[bytes]:
     """The content of all members of a file, one after the other."""
     member: Any = None
     between = False
+    begun = given = 0
+    """where the member begins, and how much of it was given"""
     while piece := raw.read(PIECE):
         while piece:
             if member is None:
                 piece = piece.lstrip(b"\0") if between else piece  # gzip files may be padded with zeros after a member
                 if not piece:
                     break
-                member = decoder()
+                member, begun, given = decoder(), raw.tell() - len(piece), 0
             try:
-                yield member.decompress(piece)
+                content = member.decompress(piece)
             except (zlib.error, zstandard.ZstdError) as error:
+                raw.seek(begun)
+                yield from _up_to_damage(raw, decoder(), given)
                 raise Damaged(str(error)) from error
+            yield content
+            given += len(content)
             piece = member.unused_data if member.eof else b""
             if member.eof:
                 member, between = None, True
     if member is not None:
         raise Damaged(f"the file was cut off: it ends at byte {os.fstat(raw.fileno()).st_size}, inside a compressed frame")
+
+
+def _up_to_damage(raw: BinaryIO, member: Any, given: int) -> Iterator[bytes]:
+    """What a damaged member holds beyond the bytes `given` already: it is decoded once more, in small steps."""
+    try:
+        while piece := raw.read(SMALL_PIECE):
+            content = member.decompress(piece)
+            yield content[max(0, given) :]
+            given -= len(content)
+    except (zlib.error, zstandard.ZstdError):
+        return
 
 
 def _gzip() -> Any:

@@ -16,7 +16,6 @@ from pipeline.sources import InputFile
 from schemas.recipe import Input
 from stages.kernels.hashing import order_keys
 
-
 FILES_AT_ONCE = 1000
 
 

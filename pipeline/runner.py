@@ -31,7 +31,7 @@ from pipeline.results_warnings import warnings_of
 from pipeline.segment import Segment, committed_parts, read_counts, unfinished
 from pipeline.sink import Shard, plan_shards, write_shard
 from pipeline.tally import merge
-from pipeline.units import CHUNKS
+from pipeline.units import CHUNKS, rows_about
 from pipeline.verdicts import solve, solved
 from pipeline.worker import run_unit
 from schemas.errors import FailureBudgetExceeded, OutputError, RecipeError
@@ -172,7 +172,8 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
         units = [{"part": part, "bins": bins} for part in committed_parts(before.folder)]
     else:
         size = sum(unit["bytes"] for unit in planned.units)
-        units = [{**unit, "bins": bins_for(size, 0, planned)} for unit in planned.units]
+        bins = bins_for(size, rows_about(planned.files), planned)
+        units = [{**unit, "bins": bins} for unit in planned.units]
     todo = unfinished(units, segment.folder)
     Path(segment.folder, "parts").mkdir(parents=True, exist_ok=True)
     label = f"segment {segment.index + 1} of {len(planned.segments)}: {_named(segment)}"

@@ -37,6 +37,11 @@ def _text_bytes(file: InputFile) -> int:
     return file.size * (4 if file.compression else 1)
 
 
+def rows_about(files: Sequence[InputFile]) -> int:
+    """Documents, rather too many than too few where only bytes are known."""
+    return sum(file.rows if file.rows is not None else 1 + _text_bytes(file) // 100 for file in files)
+
+
 def cut(files: Sequence[InputFile], size: int) -> list[Unit]:
     """Units of about `size` bytes of text, in the order of the files. Small files share a unit, large ones are split."""
     units: list[Unit] = []

@@ -233,3 +233,9 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(project: Path) -> None:
     assert running.returncode == 130, errors
     assert "sluice: stopped; the same command goes on where this one ended" in errors
     assert "Traceback" not in errors
+
+
+def test_run_takes_documents_by_their_id(project: Path) -> None:
+    loaded("run", "tiny.yaml", "--engine", "local", "--id", "d7", "--output", "runs/one")
+    manifest = json.loads((project / "runs" / "one" / "manifest.json").read_text())
+    assert (manifest["counts"]["in"]["documents"], manifest["counts"]["out"]["documents"]) == (1, 1)

@@ -33,11 +33,11 @@ def parquet(path: Path, columns: dict[str, Any], **options: Any) -> Path:
     return path
 
 
-def curate(output: Path, entry: Any, stages: Sequence[Any] = (), **keys: Any) -> Run:
+def curate(folder: Path, entry: Any, stages: Sequence[Any] = (), /, **keys: Any) -> Run:
     """A run on the local engine in which any share of documents may fail. Keys are the recipe's, or those of `run`."""
     options = {name: keys.pop(name) for name in ("engine", "workers", "limit", "sample", "ids", "force") if name in keys}
     recipe = {"name": "try", "input": entry, "stages": list(stages), "failures": LENIENT, **keys}
-    return run(recipe, output=output, progress="none", **{"engine": "local", "workers": 1, **options})
+    return run(recipe, output=folder, progress="none", **{"engine": "local", "workers": 1, **options})
 
 
 def documents(result: Run) -> list[dict[str, Any]]:

@@ -78,6 +78,20 @@ def test_damage_in_the_middle_gives_what_stands_before_and_a_fault(tmp_path: Pat
     assert "is damaged after byte" in messages[-1]
 
 
+def test_a_small_file_gives_all_frames_before_a_damaged_one(tmp_path: Path) -> None:
+    """All of it is decoded in one step, the one that fails."""
+    frames = [zstandard.compress(line) for line in LINES[:5]]
+    frames[3] = frames[3][:20] + b"\0" * 9 + frames[3][29:-40] + b"\xff" * 40
+    ids, messages = read(tmp_path / "a.jsonl.zst", b"".join(frames))
+    assert ids[:3] == ALL[:3]
+    assert messages
+    bad = gzip.compress(PLAIN)
+    middle = len(bad) // 2
+    ids, messages = read(tmp_path / "a.jsonl.gz", bad[:middle] + b"\xff" * 5000 + bad[middle + 5000 :])
+    assert ids[:150] == ALL[:150]
+    assert "is damaged after byte" in messages[-1]
+
+
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst", "a.txt.gz"])
 def test_a_file_that_is_not_compressed_at_all_is_a_fault(tmp_path: Path, name: str) -> None:
     ids, messages = read(tmp_path / name, PLAIN)

@@ -135,7 +135,7 @@ def test_a_document_above_the_limit_is_quarantined(tmp_path: Path) -> None:
     parquet(tmp_path / "in" / "a.parquet", {"id": ["x", "y"], "text": ["a" * 100, "b" * 101]})
     (tmp_path / "in" / "z.txt").write_text("c" * 101)
     result = curate(tmp_path / "out", str(tmp_path / "in"), resources={"max_document_bytes": 100})
-    assert [(row["id"], row["error"]) for row in quarantined(result)][0] == ("y", "TooLong")
+    assert {row["error"] for row in quarantined(result)} == {"TooLong"}
     assert counts(result) == {"in": 3, "out": 1, "dropped": 0, "quarantined": 2}
 
 
