@@ -23,7 +23,7 @@ def rows_of(paths: list[Path], id: str, source: str | None = None) -> Iterator[t
     import pyarrow.parquet as pq
 
     for path in paths:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
             names = file.schema_arrow.names
             at = file.metadata.schema.names.index("id") if "id" in file.metadata.schema.names else None
             if at is None:
@@ -54,10 +54,17 @@ def _matches(file: "pq.ParquetFile", group: int, id: str, source: str | None, na
     hits = pc.indices_nonzero(pc.equal(ids.cast("string"), id)).to_pylist()
     if not hits:
         return
-    table = file.read_row_group(group, columns=names).take(hits)
-    for at, row in zip(hits, table.to_pylist(), strict=True):
-        if source is None or row.get("source") == source:
-            yield row | {"row_in_file": at}
+    start = 0
+    # A few rows at a time: a row group of text is large, and its last rows are seldom wanted.
+    for batch in file.iter_batches(256, row_groups=[group], columns=names, use_threads=False):
+        for at in hits:
+            if start <= at < start + batch.num_rows:
+                row = batch.slice(at - start, 1).to_pylist()[0]
+                if source is None or row.get("source") == source:
+                    yield row | {"row_in_file": at}
+        start += batch.num_rows
+        if start > hits[-1]:
+            return
 
 
 def measured_by_step(folder: Path, steps: list[str]) -> dict[str, int]:

@@ -22,6 +22,7 @@ import orjson
 from pipeline import ledger, manifest
 from pipeline.attempts import is_dead
 from pipeline.engines import Engine, LocalEngine, cores
+from pipeline.memory import choose_pool
 from pipeline.planning import Plan, RecipeLike, bins_for, plan
 from pipeline.progress import Progress
 from pipeline.ray_engine import RayEngine
@@ -79,6 +80,7 @@ def run(
         raise RecipeError(f"limit is {limit}, expected at least 1")
     if sample is not None and not 0 < sample <= 1:
         raise RecipeError(f"sample is {sample}, expected a share above 0, up to 1")
+    choose_pool()
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     planned = plan(recipe, input=input, output=output, set=set, limit=limit, sample=sample, ids=ids, segments=segments)
     folder = Path(output) if output else Path("runs") / f"{planned.recipe.keys.name}-{planned.fingerprint[:8]}"

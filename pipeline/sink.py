@@ -6,7 +6,7 @@ piece belongs to one row group of one shard; a shard is made row group by row gr
 
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,66 +29,76 @@ Piece = tuple[int, int]
 
 
 @dataclass(frozen=True)
+class Bin:
+    """Documents that stand together in the output: the pieces of one range of keys, or one piece where the source decides."""
+
+    pieces: tuple[Piece, ...]
+    rows: int
+    bytes: int
+
+
+RowGroup = tuple[Bin, ...]
+
+
+@dataclass(frozen=True)
 class Shard:
-    """One file of the training set: its row groups, each a list of pieces."""
+    """One file of the training set."""
 
     name: str
-    row_groups: tuple[tuple[Piece, ...], ...]
+    row_groups: tuple[RowGroup, ...]
 
 
 def plan_shards(segment: Segment, output: Output) -> list[Shard]:
     """The shards, from the counts of the last segment's parts. No documents still give one empty shard."""
-    bins = list(_bins(segment))
-    total_bytes, total_rows = sum(size for _, _, size in bins), sum(rows for _, rows, _ in bins)
+    bins = _bins(segment)
+    total_bytes, total_rows = sum(bin_.bytes for bin_ in bins), sum(bin_.rows for bin_ in bins)
     count = max(1, round(total_bytes / output.shard_bytes))
     if output.shard_rows:
         count = max(count, -(-total_rows // output.shard_rows))
     count = min(count, max(1, len(bins)))
-    shards: list[list[list[Piece]]] = [[[]] for _ in range(count)]
-    done = held = 0
-    for pieces, rows, size in bins:
+    shards: list[list[Bin]] = [[] for _ in range(count)]
+    done = 0
+    for bin_ in bins:
         # by rows where they are limited, else by bytes; the middle of a bin decides, so that shards come out alike
-        share = (done + rows / 2) / total_rows if output.shard_rows else (done + size / 2) / max(1, total_bytes)
-        groups = shards[min(count - 1, int(share * count))]
-        if groups == [[]]:
-            held = 0
-        if groups[-1] and held + size > output.row_group_bytes:
-            groups.append([])
-            held = 0
-        groups[-1] += pieces
-        held += size
-        done += rows if output.shard_rows else size
-    filled = _without_small_end([groups for groups in shards if groups != [[]]] or [[[]]], bins, output)
+        size, total = (bin_.rows, total_rows) if output.shard_rows else (bin_.bytes, total_bytes)
+        shards[min(count - 1, int((done + size / 2) / max(1, total) * count))].append(bin_)
+        done += size
+    filled = _without_small_end([shard for shard in shards if shard] or [[]], output)
     return [
-        Shard(f"part-{number:05d}-of-{len(filled):05d}.parquet", tuple(tuple(group) for group in groups))
-        for number, groups in enumerate(filled)
+        Shard(f"part-{number:05d}-of-{len(filled):05d}.parquet", _row_groups(shard, output.row_group_bytes))
+        for number, shard in enumerate(filled)
     ]
 
 
-def _without_small_end(
-    shards: list[list[list[Piece]]], bins: Sequence[tuple[list[Piece], int, int]], output: Output
-) -> list[list[list[Piece]]]:
+def _row_groups(bins: Sequence[Bin], limit: int) -> tuple[RowGroup, ...]:
+    """Bins gathered up to `limit` bytes of text."""
+    groups: list[list[Bin]] = []
+    for bin_ in bins:
+        if not groups or sum(held.bytes for held in groups[-1]) + bin_.bytes > limit:
+            groups.append([])
+        groups[-1].append(bin_)
+    return tuple(tuple(group) for group in groups)
+
+
+def _without_small_end(shards: list[list[Bin]], output: Output) -> list[list[Bin]]:
     """The shards; a last one of less than half the target is joined to the one before."""
-    sizes = {piece: (rows, size) for pieces, rows, size in bins for piece in pieces[:1]}
-    held = [sizes[piece] for group in shards[-1] for piece in group if piece in sizes]
-    small = 2 * sum(size for _, size in held) < output.shard_bytes
-    if output.shard_rows:
-        small = 2 * sum(rows for rows, _ in held) < output.shard_rows
+    rows, size = sum(bin_.rows for bin_ in shards[-1]), sum(bin_.bytes for bin_ in shards[-1])
+    small = 2 * rows < output.shard_rows if output.shard_rows else 2 * size < output.shard_bytes
     return [*shards[:-2], [*shards[-2], *shards[-1]]] if small and len(shards) > 1 else shards
 
 
-def _bins(segment: Segment) -> Iterator[tuple[list[Piece], int, int]]:
-    """(pieces, rows, bytes) in the order of the output: pieces of one range of keys, or one piece after the other."""
-    by_bin: dict[int, tuple[list[Piece], int, int]] = {}
+def _bins(segment: Segment) -> list[Bin]:
+    """All bins in the order of the output."""
+    pieces: dict[tuple[int, int], list[Piece]] = {}
+    sizes: dict[tuple[int, int], list[int]] = {}
     for part in committed_parts(segment.folder):
         for group, (bin_, rows, size, _) in enumerate(read_counts(segment.folder, part)["groups"]):
-            if segment.order_seed is None:
-                yield [(part, group)], rows, size
-            else:
-                pieces, before, held = by_bin.get(bin_, ([], 0, 0))
-                by_bin[bin_] = ([*pieces, (part, group)], before + rows, held + size)
-    for bin_ in sorted(by_bin):
-        yield by_bin[bin_]
+            place = (part, group) if segment.order_seed is None else (0, bin_)
+            pieces.setdefault(place, []).append((part, group))
+            held = sizes.setdefault(place, [0, 0])
+            held[0] += rows
+            held[1] += size
+    return [Bin(tuple(pieces[place]), *sizes[place]) for place in sorted(pieces)]
 
 
 def write_shard(segment: Segment, shard: Shard, folder: str, output: Output) -> dict[str, Any]:
@@ -116,10 +126,10 @@ def write_shard(segment: Segment, shard: Shard, folder: str, output: Output) -> 
             write_statistics=[field.name for field in schema if field.name not in ("text", "extra")],
             write_page_index=True,
         ) as writer:
-            for pieces in shard.row_groups:
-                table = _row_group(segment, pieces, schema)
-                if table.num_rows:
-                    writer.write_table(table, row_group_size=table.num_rows)
+            for bins in shard.row_groups:
+                # Bin after bin, so that text is in memory once; where a bin ends depends on the documents alone.
+                table = pa.concat_tables([_sorted(segment, bin_, schema) for bin_ in bins])
+                writer.write_table(table, row_group_size=table.num_rows)
                 rows += table.num_rows
                 text_bytes += int(byte_lengths(table.column("text")).sum())
                 tokens += int(pc.sum(table.column("token_count")).as_py() or 0)
@@ -145,22 +155,13 @@ def write_shard(segment: Segment, shard: Shard, folder: str, output: Output) -> 
     return facts
 
 
-def _row_group(segment: Segment, pieces: Sequence[Piece], schema: pa.Schema) -> pa.Table:
-    """The documents of some pieces in the order of the output, each column in one chunk: chunks would show in the file's pages."""
+def _sorted(segment: Segment, bin_: Bin, schema: pa.Schema) -> pa.Table:
+    """The documents of a bin in the order of the output, each column in one chunk: chunks would show in the file's pages."""
     tables = []
-    for part, group in pieces:
+    for part, group in bin_.pieces:
         with pq.ParquetFile(segment.folder_of_part(part) / "docs.parquet", pre_buffer=False) as documents:
             tables.append(documents.read_row_group(group, use_threads=False))
-    table = pa.concat_tables(tables) if tables else segment.schema.empty_table()
-    tables.clear()
-    order = np.arange(table.num_rows)
+    table = pa.concat_tables(tables).combine_chunks()
     if segment.order_seed is not None:
-        order = np.argsort(table_keys(table, segment.order_seed), kind="stable")
-    table = table.select(schema.names)
-    columns = []
-    for index, field in enumerate(schema):
-        # One column after the other, each let go once it is in order: text is in memory twice and no more.
-        column = table.column(0).take(pa.array(order)).cast(field.type)
-        columns.append(column.chunk(0) if column.num_chunks == 1 else column.combine_chunks())
-        table = table.remove_column(0) if index + 1 < len(schema) else table
-    return pa.Table.from_arrays(columns, schema=schema)
+        table = table.take(pa.array(np.argsort(table_keys(table, segment.order_seed), kind="stable")))
+    return table.select(schema.names).cast(schema)

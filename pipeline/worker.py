@@ -15,7 +15,7 @@ from pipeline import registry
 from pipeline.attempts import MARKS_BEFORE_ISOLATION, Attempt, unit_name
 from pipeline.batches import Batch, byte_lengths
 from pipeline.isolate import find_poison
-from pipeline.memory import release_memory
+from pipeline.memory import choose_pool, release_memory
 from pipeline.part_writer import PartWriter
 from pipeline.segment import Segment, read_counts
 from pipeline.steps import Steps, distinct, origins_of
@@ -71,6 +71,7 @@ def opened(segment: Segment) -> Steps:
         if segment.fingerprint not in _opened:
             if segment.user_folder:
                 registry.add_to_path(Path(segment.user_folder))
+            choose_pool()
             _opened.clear()  # one segment runs at a time; models of the one before are let go
             _opened[segment.fingerprint] = Steps(segment.nodes, segment.globals)
         return _opened[segment.fingerprint]
