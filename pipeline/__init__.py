@@ -2,7 +2,14 @@
 
 from typing import Any
 
-_HOMES = {"run": "runner", "status": "runner", "clean": "runner", "retry": "retrying", "plan": "planning", "Run": "results"}
+_HOMES = {
+    "run": "runner",
+    "status": "run_folder",
+    "clean": "run_folder",
+    "retry": "retrying",
+    "plan": "planning",
+    "Run": "results",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -55,7 +55,13 @@ def _told(step: dict[str, Any]) -> str:
     )
 
 
-def make(plan: Plan, sums: Sequence[dict[str, Any]], shards: Sequence[dict[str, Any]], run: dict[str, Any]) -> dict[str, Any]:
+def make(
+    plan: Plan,
+    sums: Sequence[dict[str, Any]],
+    shards: Sequence[dict[str, Any]],
+    repeated: dict[str, int],
+    run: dict[str, Any],
+) -> dict[str, Any]:
     """The manifest of a finished run; `run` holds engine, workers, started, seconds and what was reused."""
     first, last = sums[0], sums[-1]
     rate = _bytes_per_token(plan)
@@ -108,7 +114,7 @@ def make(plan: Plan, sums: Sequence[dict[str, Any]], shards: Sequence[dict[str, 
         "languages": {name: {"out": _counts(pair, rate)} for name, pair in sorted(last["languages"].items())},
         "shards": list(shards),
         "token_counter": {"name": counter.counter(), "exact": "estimate" not in counter.counter()},  # type: ignore[attr-defined]
-        "repeated_ids": repeated_ids(plan),
+        "repeated_ids": repeated,
         "warnings": [],
     }
 
@@ -219,9 +225,8 @@ def inputs(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def repeated_ids(plan: Plan, held: int = 1 << 22) -> dict[str, int]:
+def repeated_ids(last: Segment, held: int = 1 << 22) -> dict[str, int]:
     """How many ids of each source of the result occur more than once. Hashes are compared, `held` of them at a time."""
-    last = plan.segments[-1]
     parts = committed_parts(last.folder)
     total = sum(read_counts(last.folder, part)["out"][0] for part in parts)
     rounds = max(1, -(-total // held))

@@ -90,8 +90,17 @@ class RayEngine:
         )
         watchdog = _Watchdog(label, self._waiting, begun, self._resources.stall_seconds)
         try:
-            for row in watchdog.guard(iter(dataset.iter_rows())):
-                answer = pickle.loads(row["answer"])
+            yield from self._answers(watchdog, iter(dataset.iter_rows()), lambda row: row["answer"], label)
+        finally:
+            watchdog.close()
+
+    def _answers(self, watchdog: "_Watchdog", found: Iterator[Any], take: Callable[[Any], bytes], label: str) -> Iterator[Any]:
+        """What tasks answered; an error that came home is raised here."""
+        import ray
+
+        try:
+            for item in watchdog.guard(found):
+                answer = pickle.loads(take(item))
                 if isinstance(answer, BaseException):
                     raise answer
                 yield answer
@@ -101,12 +110,17 @@ class RayEngine:
             raise
         except ray.exceptions.RayError as error:
             raise StageError(f"{label}: Ray could not run a task: {error}") from error
-        finally:
-            watchdog.close()
 
     def call(self, function: Callable[[], Any], label: str, begun: Callable[[], bool] = lambda: True) -> Any:
         """One result, from a task: what it holds in memory does not stay in the driver."""
-        (answer,) = list(self.map(lambda _: function(), [None], label, begun))
+        import ray
+
+        watchdog = _Watchdog(label, self._waiting, begun, self._resources.stall_seconds)
+        reference = ray.remote(num_cpus=1)(_run_call).remote(_Call(lambda _: function()), {"item": pickle.dumps(None)})
+        try:
+            (answer,) = self._answers(watchdog, iter([reference]), lambda found: ray.get(found)["answer"], label)
+        finally:
+            watchdog.close()
         return answer
 
     def _quiet(self, ray: Any) -> None:
@@ -122,6 +136,10 @@ class RayEngine:
 
 def _import_worker() -> None:
     importlib.import_module("pipeline.worker")
+
+
+def _run_call(call: "_Call", row: dict[str, Any]) -> dict[str, Any]:
+    return call(row)
 
 
 class _Call:

@@ -14,7 +14,8 @@ from pipeline import manifest
 from pipeline.attempts import unit_name
 from pipeline.planning import Plan, plan
 from pipeline.results import Run
-from pipeline.runner import EngineName, locked, run
+from pipeline.run_folder import locked
+from pipeline.runner import EngineName, run
 from pipeline.segment import Segment, committed_parts, read_counts
 from pipeline.units import CHUNKS
 from schemas.errors import InputError
