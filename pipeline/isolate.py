@@ -64,7 +64,10 @@ def _search(task: Path, answer: Path) -> None:
         pending = [(0, len(rows))] if len(rows) else []
         while pending:
             start, stop = pending.pop()
-            cause = _try(segment, steps, table.slice(start, stop - start), rows[start:stop])
+            # In proportion, so that halving down to a document that hangs takes about as long as the first range.
+            cpu = segment.failures.batch_cpu_seconds * (stop - start) / len(rows) if stop - start > 1 else 0.0
+            cpu = max(cpu, segment.failures.document_cpu_seconds)
+            cause = _try(segment, steps, table.slice(start, stop - start), rows[start:stop], cpu)
             if cause is None:
                 continue
             if stop - start == 1:
@@ -77,10 +80,9 @@ def _search(task: Path, answer: Path) -> None:
     staged.rename(answer)
 
 
-def _try(segment: Segment, steps: Any, table: pa.Table, rows: np.ndarray) -> str | None:
+def _try(segment: Segment, steps: Any, table: pa.Table, rows: np.ndarray, cpu: float) -> str | None:
     """Work on some documents in a child; None if it ends well or with an ordinary error, else how it ended."""
     limits = segment.failures
-    cpu = limits.document_cpu_seconds if len(rows) == 1 else limits.batch_cpu_seconds
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
