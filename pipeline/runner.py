@@ -6,7 +6,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -110,12 +109,11 @@ def run(
         with Progress(progress, folder) as shown, _terminable():
             try:
                 # Once more inside: Ray's start puts a handler of its own in the place of ours.
-                with ThreadPoolExecutor(1) as beside, _engine(engine, workers, address, planned, shown) as made, _terminable():
+                with _engine(engine, workers, address, planned, shown) as made, _terminable():
                     facts["workers"] = made.workers
                     work = _work(planned, made, folder, shown, facts)
-                    # Ray takes more than a second to end; the ledger and the report are written meanwhile.
-                    finished = beside.submit(_finish, work, folder, shown, facts, clock)
-                finished.result()
+                    # Not while Ray ends: it kills a process in which any thread then lets go of one of its objects.
+                    _finish(work, folder, shown, facts, clock)
             except BaseException as error:
                 told = str(error) or type(error).__name__
                 manifest.write(folder, {**head, **facts, **plan_facts, "state": "failed", "error": told})
