@@ -35,7 +35,7 @@ from datatrove_chain import adopt_orphans, machine, reap
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "datatrove.json"
 RECIPE = HERE.parent / "jobs" / "recipes" / "fineweb_text.yaml"
-PARITY = ["*.mode=datatrove", "minhash_dedup.verify=none"]
+PARITY = ["*.mode=datatrove", "minhash_dedup.verify=none", "minhash_dedup.hash=sha1"]
 Reason = dict[str, Any]
 Result = dict[str, Any]
 
