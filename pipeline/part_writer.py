@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 
 from pipeline.batches import Fault, byte_lengths, cut_rows
 from pipeline.examples import Examples
+from pipeline.origins import distinct
 from pipeline.segment import Segment
-from pipeline.steps import Dropped, Failed, Measured, Outcome, distinct
+from pipeline.steps import Dropped, Failed, Measured, Outcome
 from pipeline.tally import Tally
 from schemas.columns import DROPS, QUARANTINED
 from stages.kernels.hashing import order_keys

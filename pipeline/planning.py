@@ -15,12 +15,13 @@ import pyarrow as pa
 from pipeline import registry
 from pipeline.batches import document_schema
 from pipeline.function import Function
+from pipeline.origins import ORIGIN, multiplies
 from pipeline.percentiles import PercentileLimits
 from pipeline.readers import Reader, Selection
 from pipeline.recipe import Recipe, load, make_stage
 from pipeline.segment import Node, ParentSegment, Segment, committed_parts, digest, file_digest, unfinished
 from pipeline.sources import InputFile, LeftOut, list_files, mapped_columns
-from pipeline.steps import ORIGIN, group_nodes, multiplies
+from pipeline.steps import group_nodes
 from pipeline.units import Unit, cut, part_bytes
 from pipeline.verdicts import solved
 from schemas.columns import TOKEN_COUNT

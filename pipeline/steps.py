@@ -14,12 +14,14 @@ import pyarrow.compute as pc
 from pipeline.batches import byte_lengths
 from pipeline.function import Function, Processed
 from pipeline.judge import Broken, judge
+from pipeline.origins import ORIGIN, distinct, multiplies, origins_of, with_origins
 from pipeline.segment import Node
+from pipeline.step_checks import check_measures, check_parents, check_rewritten, document_error
 from pipeline.tally import Tally, add
 from schemas.errors import StageError
 from schemas.rule import Rule
 from stages.core.docs import Docs
-from stages.core.stage import Expand, Filter, Global, Map, Measures, Stage
+from stages.core.stage import Expand, Filter, Global, Map, Measures
 
 
 @dataclass
@@ -208,7 +210,7 @@ class Steps:
         else:
             check_rewritten(node.label, table, result)
         if ORIGIN in table.column_names or multiplies(node.stage):
-            result = _with_origins(result, origins[parents])
+            result = with_origins(result, origins[parents])
         outcome.table = self._conform(node, table, result)
         outcome.rows = outcome.rows[parents]
         counts["edited"] += self._edited(table, outcome.table, parents)
@@ -308,31 +310,6 @@ class Steps:
         outcome.table, outcome.rows = table.filter(pa.array(keep)), outcome.rows[keep]
 
 
-ORIGIN = "_origin"
-"""Column behind an Expand: the row, in its part, of the document of the input that a child comes from."""
-
-
-def origins_of(table: pa.Table, rows: np.ndarray) -> np.ndarray:
-    """Which document of the run's input each row comes from: its row, unless an Expand stands before."""
-    return np.asarray(table.column(ORIGIN).to_numpy()) if ORIGIN in table.column_names else rows
-
-
-def distinct(origins: np.ndarray) -> int:
-    """Number of documents: children of one document stand next to each other, and count once."""
-    return int(len(origins) and 1 + (np.diff(np.sort(origins)) != 0).sum())
-
-
-def multiplies(stage: Stage) -> bool:
-    """Whether a stage may give several documents for one."""
-    return isinstance(stage, Expand) or (isinstance(stage, Function) and not stage.takes_table())
-
-
-def _with_origins(table: pa.Table, origins: np.ndarray) -> pa.Table:
-    column = pa.array(origins, pa.int32())
-    at = table.column_names.index(ORIGIN) if ORIGIN in table.column_names else -1
-    return table.set_column(at, ORIGIN, column) if at >= 0 else table.append_column(ORIGIN, column)
-
-
 def open_stage(node: Node) -> Callable[..., Any]:
     """Load what a stage needs. An error here is no document's fault and ends the run."""
     stage = node.stage
@@ -386,49 +363,3 @@ def find_failures(call: Callable[[pa.Table], Any], table: pa.Table) -> dict[int,
                 middle = (start + stop) // 2
                 pending += [(middle, stop), (start, middle)]
     return found
-
-
-def check_measures(label: str, stage: Filter, measures: Any, count: int) -> None:
-    """Every declared measure is there, with a number for each document; NaN is none."""
-    declared = stage.measures()
-    if not isinstance(measures, dict) or set(measures) != set(declared):
-        given = ", ".join(sorted(map(str, measures))) if isinstance(measures, dict) else type(measures).__name__
-        raise StageError(f"{label} measures {given}; it declares {', '.join(sorted(declared))} in measures()")
-    for name, column in measures.items():
-        values = np.asarray(column)
-        if values.shape != (count,):
-            raise StageError(f"{label}: the measure {name!r} has shape {values.shape} for {count} documents")
-        if values.dtype.kind not in "iufb":
-            raise StageError(f"{label}: the measure {name!r} is {values.dtype}, expected numbers")
-        if values.dtype.kind == "f" and (bad := np.isnan(values)).any():
-            raise StageError(
-                f"{label}: the measure {name!r} of {bad.sum()} documents is NaN, of which nothing can be decided; a document"
-                " that cannot be measured is an error that measure() raises"
-            )
-
-
-def check_rewritten(label: str, before: pa.Table, after: Any) -> None:
-    """A Map gives back the documents that it got, in their order."""
-    if not isinstance(after, pa.Table):
-        raise StageError(f"{label}: a Map gave {type(after).__name__}, expected a pyarrow Table")
-    if after.num_rows != before.num_rows:
-        raise StageError(f"{label}: a Map got {before.num_rows} documents and gave {after.num_rows}")
-    for name in ("id", "source"):
-        if name in after.column_names and not after.column(name).equals(before.column(name)):
-            raise StageError(f"{label}: a Map gave back another {name!r} column: documents keep their ids and their order")
-
-
-def check_parents(label: str, parents: np.ndarray, count: int) -> None:
-    """Every document has a child, and children stand in the order of their parents."""
-    if len(np.unique(parents)) != count or (np.diff(parents) < 0).any():
-        raise StageError(f"{label}: an Expand must give every document at least one child, in order")
-
-
-def document_error(label: str, table: pa.Table, row: int, error: BaseException, trace: str) -> StageError:
-    """The error that ends a run under `on_error: stop`: which document, how it begins, and how to see it again."""
-    document = table.slice(row, 1).select(["source", "id", "text"]).to_pylist()[0]
-    begin = (document["text"] or "")[:200]
-    return StageError(
-        f"{label} raised {type(error).__name__}: {error}\n  document {document['id']!r} of source {document['source']!r},"
-        f" which begins: {begin!r}\n  see it again with: sluice run RECIPE --engine local --id {document['id']}\n{trace}"
-    )

@@ -16,9 +16,10 @@ from pipeline.attempts import MARKS_BEFORE_ISOLATION, Attempt, unit_name
 from pipeline.batches import Batch, byte_lengths
 from pipeline.isolate import find_poison
 from pipeline.memory import choose_pool, release_memory
+from pipeline.origins import distinct, origins_of
 from pipeline.part_writer import PartWriter
 from pipeline.segment import Segment, read_counts
-from pipeline.steps import Steps, distinct, origins_of
+from pipeline.steps import Steps
 from pipeline.tally import add
 from pipeline.units import CHUNKS, ROWS
 from pipeline.verdicts import read_verdicts
