@@ -60,7 +60,7 @@ def submit_and_follow(job: Job, address: str, wait: bool = True) -> int:
     return follow(client, identity)
 
 
-AGENT_SECONDS = 30
+AGENT_SECONDS = 120
 """A head that has just started answers before it can run jobs: so long is it asked again."""
 
 
