@@ -32,7 +32,7 @@ from pipeline.sink import Shard, plan_shards, write_shard
 from pipeline.tally import merge
 from pipeline.units import Unit, rows_about
 from pipeline.verdicts import solve, solved
-from pipeline.worker import run_unit
+from pipeline.worker import run_units
 from schemas.errors import FailureBudgetExceeded, RecipeError
 
 EngineName = Literal["ray", "local"]
@@ -196,7 +196,7 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
     if todo:
         shown.phase(label, len(units), done=len(units) - len(todo), bytes=size)
     bundles = _bundles(planned, segment, todo, engine.workers)
-    for counts in engine.map(partial(_run_units, segment, engine.marks), bundles, label, begun=_changes(attempts)):
+    for counts in engine.map(partial(run_units, segment, engine.marks), bundles, label, begun=_changes(attempts)):
         shown.advance(counts["units"], counts["in"][0], counts["out"][0], counts["in"][1])
     # Workers that died on the way left what they had begun, or, between a part and its mark, the mark.
     shutil.rmtree(attempts, ignore_errors=True)
@@ -211,15 +211,6 @@ def _bundles(planned: Plan, segment: Segment, todo: Sequence[Unit], workers: int
     limit = min(planned.segments[0].chunk_bytes, sum(sizes) // (4 * workers))
     edges = cut_rows(np.array(sizes, np.int64), max(1, limit))
     return [list(todo[start:stop]) for start, stop in pairwise(edges)]
-
-
-def _run_units(segment: Segment, marks: int, units: Sequence[Unit]) -> dict[str, Any]:
-    """Do some units; what entered and left them, in [documents, bytes]."""
-    total: dict[str, Any] = {"units": len(units), "in": [0, 0], "out": [0, 0]}
-    for unit in units:
-        for part in run_unit(segment, unit, marks)["parts"]:
-            merge(total, {"in": part["in"], "out": part["out"]})
-    return total
 
 
 def _named(segment: Segment) -> str:
@@ -245,7 +236,7 @@ def _write_data(planned: Plan, engine: Engine, folder: Path, shown: Progress) ->
     _remove_others(data, shards)
     shown.phase("write data", len(shards))
     written = []
-    function = partial(_shard, last, str(data), output)
+    function = partial(write_shard, last, str(data), output)
     for facts in engine.map(function, shards, "write data", begun=_changes(data)):
         written.append(facts)
         shown.advance(1, facts["rows"], facts["rows"], facts["text_bytes"])
@@ -259,10 +250,6 @@ def _remove_others(data: Path, shards: Sequence[Shard]) -> None:
     for stray in data.iterdir():
         if stray.name not in names:
             stray.unlink()
-
-
-def _shard(segment: Segment, folder: str, output: Any, shard: Any) -> dict[str, Any]:
-    return write_shard(segment, shard, folder, output)
 
 
 def _select(planned: Plan, shown: Progress) -> Plan:

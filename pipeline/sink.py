@@ -101,7 +101,7 @@ def _bins(segment: Segment) -> list[Bin]:
     return [Bin(tuple(pieces[place]), *sizes[place]) for place in sorted(pieces)]
 
 
-def write_shard(segment: Segment, shard: Shard, folder: str, output: Output) -> dict[str, Any]:
+def write_shard(segment: Segment, folder: str, output: Output, shard: Shard) -> dict[str, Any]:
     """Write one shard; it appears by rename. Returns its numbers."""
     final = Path(folder) / shard.name
     known = Path(segment.folder) / "shards" / f"{shard.name}.json"

@@ -2,7 +2,7 @@
 
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,7 +20,7 @@ from pipeline.origins import distinct, origins_of
 from pipeline.part_writer import PartWriter
 from pipeline.segment import Segment, read_counts
 from pipeline.steps import Steps
-from pipeline.tally import add
+from pipeline.tally import add, merge
 from pipeline.units import CHUNKS, ROWS
 from pipeline.verdicts import read_verdicts
 from pipeline.watch import WATCH
@@ -64,6 +64,15 @@ def _up_to_date(segment: Segment, unit: Unit) -> tuple[Unit, bool]:
             return unit, True
         done += 1
     return {**unit, "chunks_done": done}, False
+
+
+def run_units(segment: Segment, marks: int, units: Sequence[Unit]) -> dict[str, Any]:
+    """Do some units; what entered and left them, in [documents, bytes]."""
+    total: dict[str, Any] = {"units": len(units), "in": [0, 0], "out": [0, 0]}
+    for unit in units:
+        for part in run_unit(segment, unit, marks)["parts"]:
+            merge(total, {"in": part["in"], "out": part["out"]})
+    return total
 
 
 def opened(segment: Segment) -> Steps:

@@ -33,8 +33,10 @@ def folded() -> np.ndarray:
     spacing marks, numerals and other symbols (emoji) stay; punctuation, all other symbols, controls and spaces are nothing.
     """
     table = np.arange(0x110000, dtype=np.uint32)
-    for code in range(0x20000):  # beyond the second plane there are only ideographs and invisible tags
-        table[code] = _fold(code)
+    # Ideographs and Hangul syllables stay what they are; beyond the second plane there are only ideographs and invisible tags.
+    for start, stop in ((0, 0x3400), (0x4DC0, 0x4E00), (0xA000, 0xAC00), (0xD7A4, 0xD800), (0xE000, 0x20000)):
+        table[start:stop] = [_fold(code) for code in range(start, stop)]
+    table[0xD800:0xE000] = 0
     table[0xE0000:0xF0000] = 0
     return frozen(table)
 
