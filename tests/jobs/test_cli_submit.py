@@ -111,6 +111,11 @@ def test_a_missing_recipe_is_told_before_anything_is_sent(project: Path) -> None
 HEAD = """
 import sys
 import ray
+from ray._private.parameter import RayParams
+made = RayParams.__init__
+# An agent listens on one port of the machine, whatever the cluster, and ray.init has no parameter for it.
+agent = {"dashboard_agent_listen_port": int(sys.argv[3])}
+RayParams.__init__ = lambda self, *given, **named: made(self, *given, **named | agent)
 found = ray.init(
     num_cpus=2, include_dashboard=True, dashboard_host="127.0.0.1", dashboard_port=int(sys.argv[2]), log_to_driver=False,
     object_store_memory=100_000_000, _temp_dir=sys.argv[1], _node_ip_address="127.0.0.1",
@@ -124,9 +129,10 @@ ray.shutdown()
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[str]:
     """A Ray head of its own on this machine, which ends with its standard input."""
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        port = opened.getsockname()[1]
+    with socket.socket() as one, socket.socket() as other:
+        one.bind(("127.0.0.1", 0))
+        other.bind(("127.0.0.1", 0))
+        port, agent_port = one.getsockname()[1], other.getsockname()[1]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("RAY_")}
     # the cluster's own `python` is the one that runs this test
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -134,7 +140,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     # Ray's sockets lie below this folder, and the path of a socket has at most 107 bytes
     with tempfile.TemporaryDirectory(prefix="sluice-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         head = subprocess.Popen(
-            [sys.executable, "-c", HEAD, folder, str(port)],
+            [sys.executable, "-c", HEAD, folder, str(port), str(agent_port)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
