@@ -207,17 +207,12 @@ def _nodes(recipe: Recipe) -> list[Node]:
             seed = int(digest([recipe.keys.seed, step.label])[:15], 16)
             stage = stage.model_copy(update={"seed": seed})
         _check_available(stage, step.place, step.label)
-        nodes += [Node(step.label, node, number) for number, node in enumerate(stage.nodes())]
+        nodes += [Node(step.label, node, number, step.place) for number, node in enumerate(stage.nodes())]
     if not any(step.stage.name() == "count_tokens" for step in recipe.steps):
         tokens = make_stage("count_tokens", {"tokenizer": recipe.keys.tokenizer} if recipe.keys.tokenizer else {})
         _check_available(tokens, f"{recipe.file or 'recipe'}: tokenizer", "count_tokens")
         nodes.append(Node("count_tokens", tokens))
-    _PLACES.clear()
-    _PLACES.update({step.label: step.place for step in recipe.steps})
     return nodes
-
-
-_PLACES: dict[str, str] = {}
 
 
 def _check_available(stage: Stage, place: str, label: str) -> None:
@@ -256,7 +251,7 @@ def _checked_schema(schema: pa.Schema, own: Sequence[Node], globals_: Sequence[N
     for node in (*own, *globals_):
         for column in _reads(node.stage):
             if column not in fields:
-                place = f"{_PLACES[node.label]}: " if node.label in _PLACES else ""
+                place = f"{node.place}: " if node.place else ""
                 writers = _writers(column)
                 hint = f"; {' or '.join(writers)} writes it: put it before" if writers else registry.nearest(column, fields)
                 raise RecipeError(f"{place}{node.label} reads the column {column!r}, which nothing before it writes{hint}")

@@ -21,6 +21,8 @@ class Node:
     label: str
     stage: Stage
     number: int = 0
+    place: str = ""
+    """where it stands in the recipe, for messages"""
 
     @property
     def key(self) -> str:
