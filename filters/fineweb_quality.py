@@ -14,7 +14,7 @@ from stages.core.stage import Filter, Measures
 from stages.kernels.compile import leaf
 from stages.kernels.text import Text
 from stages.kernels.unicode import SPACE, TERMINAL, classes, decode
-from stages.kernels.words import Mode, hash_bytes, readonly, words
+from stages.kernels.words import Mode, hash_bytes, words
 
 
 class FinewebQuality(Filter):
@@ -81,7 +81,7 @@ class FinewebQuality(Filter):
 
 
 def _line_counts(text: Text, short: int) -> dict[str, np.ndarray]:
-    offsets, data = readonly(text)
+    offsets, data = text
     names = ("newlines", "lines", "terminal", "short", "repeated", "code_points")
     counts = {name: np.zeros(len(offsets) - 1, np.int64) for name in names}
     count_newlines(offsets, data, counts["newlines"])

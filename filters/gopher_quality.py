@@ -13,7 +13,7 @@ from stages.core.stage import Filter, Measures
 from stages.kernels.compile import leaf
 from stages.kernels.text import Text
 from stages.kernels.unicode import LINE_BREAK, SPACE, classes, decode
-from stages.kernels.words import HAS_ALPHA, NOT_PUNCT, Mode, Words, hash_of, readonly, words
+from stages.kernels.words import HAS_ALPHA, NOT_PUNCT, Mode, Words, hash_of, words
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 
@@ -99,7 +99,7 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def _marks(text: Text) -> dict[str, np.ndarray]:
-    offsets, data = readonly(text)
+    offsets, data = text
     names = ("hashes", "ellipses", "lines", "bullet_lines", "ellipsis_lines")
     marks = {name: np.zeros(len(offsets) - 1, np.int64) for name in names}
     count_marks(offsets, data, classes(), *marks.values())

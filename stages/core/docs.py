@@ -32,6 +32,10 @@ class Docs:
             raise ValueError(f"column {column!r} has {array.null_count} nulls")
         return np.asarray(array.to_numpy())
 
+    def has_view(self, key: Any) -> bool:
+        """Whether `view` has made this one."""
+        return key in self._views
+
     def view(self, key: Any, make: Callable[[], View]) -> View:
         """The view kept under `key`, made by `make` at first use. Views must be treated as read-only."""
         if key not in self._views:

@@ -1,13 +1,25 @@
 """How kernels are compiled: nogil, cached on local disk, and never with fastmath, so that every machine gives the same bits."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+
+def _state_of_the_kernels() -> str:
+    """Changes with any of these files: numba itself looks only at the file of a kernel, not at those of the leaves it calls."""
+    state = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        state.update(file.read_bytes())
+    return state.hexdigest()[:12]
+
+
 # Numba reads this when it is first imported: set it before. A home on a shared disk would be written by all workers at once.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"sluice-numba-{os.getuid()}"))
+os.environ.setdefault(
+    "NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"sluice-numba-{os.getuid()}" / _state_of_the_kernels())
+)
 
 import numba
 

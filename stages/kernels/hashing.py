@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from stages.kernels.compile import leaf
-from stages.kernels.text import Text, text_of
+from stages.kernels.text import Text, frozen, text_of
 from stages.kernels.unicode import decode
 
 # after compile.py, which tells numba where its cache is
@@ -112,13 +112,6 @@ def xxh64(data: Any, start: Any, end: Any, seed: Any) -> Any:
 def _hash_texts(offsets: Any, data: Any, seeds: Any, out: Any) -> None:
     for i in range(len(offsets) - 1):
         out[i] = xxh64(data, offsets[i], offsets[i + 1], seeds[i])
-
-
-def frozen(array: np.ndarray) -> np.ndarray:
-    """The same data, C-contiguous and read-only: kernels take inputs as one kind of array, so that each is compiled once."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 def hash_texts(text: Text, seeds: np.ndarray | int = 0) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.text import Text
+from stages.kernels.text import Text, frozen
 
 
 class Repeats(NamedTuple):
@@ -38,13 +38,6 @@ def line_repeats(text: Text) -> Repeats:
 def filled_line_repeats(text: Text) -> Repeats:
     r"""Repeats among lines that are not empty; a line ends before "\n" or "\r\n"."""
     return _repeats(text, 1, False, True)
-
-
-def frozen(array: np.ndarray) -> np.ndarray:
-    """A read-only view: a kernel compiles again for writable arrays, so that every wrapper passes one kind."""
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def _repeats(text: Text, breaks: int, stripped: bool, filled: bool) -> Repeats:

@@ -18,7 +18,7 @@ from schemas.errors import MissingExtra
 from stages.kernels.compile import leaf
 from stages.kernels.text import Text
 from stages.kernels.unicode import SPACE, classes, decode
-from stages.kernels.words import Words, describe, hash_bytes, longer, readonly
+from stages.kernels.words import Words, describe, hash_bytes, longer
 
 MAX_CHUNKS = 2_000_000
 """Different chunks remembered before the memory is emptied: about 200 MB."""
@@ -29,7 +29,6 @@ _lock = threading.Lock()
 
 def spacy_words_of(text: Text) -> Words:
     """Words of every document. Raises `MissingExtra` without spaCy."""
-    text = readonly(text)
     doc_offsets, starts, sizes, hashes = _chunks_of(text)
     with _lock:
         return _memory.words(text, doc_offsets, starts, sizes, hashes)

@@ -1,20 +1,48 @@
 """The one door between Arrow string columns and the kernels: offsets and bytes, nothing copied where it can be helped."""
 
-from typing import NamedTuple
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
+from stages.kernels.planes import Planes, planes_of
 
-class Text(NamedTuple):
+
+@dataclass(frozen=True, eq=False)
+class Text:
     """Texts of a batch: document i is `data[offsets[i]:offsets[i + 1]]`, UTF-8.
 
-    offsets  int64, one more than documents, ascending; need not start at 0
-    data     uint8, read-only
+    offsets  int64, one more than documents, ascending from 0
+    data     uint8, these bytes and no others
+
+    Both are read-only, the one kind of array that kernels are compiled for. Offsets that start elsewhere are moved to 0.
     """
 
     offsets: np.ndarray
     data: np.ndarray
+
+    def __post_init__(self) -> None:
+        first, last = int(self.offsets[0]), int(self.offsets[-1])
+        offsets = np.ascontiguousarray(self.offsets, np.int64)
+        object.__setattr__(self, "offsets", frozen(offsets - first if first else offsets))
+        object.__setattr__(self, "data", frozen(self.data[first:last]))
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter((self.offsets, self.data))
+
+    @functools.cached_property
+    def planes(self) -> Planes:
+        """What kind of byte stands where; made once."""
+        return planes_of(self.data)
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """The same data, C-contiguous and read-only: kernels take inputs as one kind of array, so that each is compiled once."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def text_of(column: pa.ChunkedArray | pa.Array) -> Text:

@@ -21,24 +21,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from stages.kernels.bits import trailing_zeros
 from stages.kernels.compile import leaf
-from stages.kernels.text import Text
-from stages.kernels.unicode import (
-    DIGIT,
-    FORMAT,
-    HIDDEN,
-    LETTER,
-    LOWER,
-    MARK,
-    PUNCTUATION,
-    SPACE,
-    SYMBOL,
-    TERMINAL,
-    UNSPACED,
-    UPPER,
-    classes,
-    decode,
-)
+from stages.kernels.hashing import load64
+from stages.kernels.planes import next_set
+from stages.kernels.text import Text, frozen
+from stages.kernels.unicode import LETTER, PUNCTUATION, TERMINAL, classes, decode
+from stages.kernels.word_planes import count_marks, word_planes
 
 if TYPE_CHECKING:
     from stages.core.docs import Docs
@@ -75,6 +64,13 @@ def words(docs: "Docs", mode: Mode = "sluice") -> Words:
     return docs.view(("words", mode), lambda: words_of(docs.text(), mode))
 
 
+def word_counts(docs: "Docs", mode: Mode = "sluice") -> np.ndarray:
+    """Number of words of each document, int64; no more is made than is asked for."""
+    if mode != "sluice" or docs.has_view(("words", mode)):
+        return np.diff(words(docs, mode).doc_offsets)
+    return docs.view(("word_counts", mode), lambda: np.diff(_count(docs.text())))
+
+
 def words_of(text: Text, mode: str = "sluice") -> Words:
     """Words of every document. Raises `ValueError` for a mode that is neither "sluice" nor "datatrove"."""
     if mode == "sluice":
@@ -87,16 +83,20 @@ def words_of(text: Text, mode: str = "sluice") -> Words:
 
 
 def _split(text: Text) -> Words:
-    offsets, data = readonly(text)
-    count, table = len(offsets) - 1, classes()
-    doc_offsets = np.zeros(count + 1, np.int64)
-    room = int(offsets[-1] - offsets[0]) // 4 + 64  # English with its punctuation has a word for 4.3 bytes
-    fields = tuple(np.empty(room, kind) for kind in (np.int64, np.int32, np.int32, np.uint64, np.uint8))
-    document = 0
-    while (document := split_words(offsets, data, table, document, doc_offsets, *fields)) < count:
-        room *= 2
-        fields = tuple(longer(field, room, int(doc_offsets[document])) for field in fields)
-    return Words(doc_offsets, *(field[: doc_offsets[-1]] for field in fields))
+    begins, lasts = word_planes(text)
+    doc_offsets = np.zeros(len(text.offsets), np.int64)
+    count_marks(begins, text.offsets, doc_offsets)
+    fields = tuple(np.empty(doc_offsets[-1], kind) for kind in (np.int64, np.int32, np.int32, np.uint64, np.uint8))
+    planes = text.planes
+    describe_words(text.data, planes.word, planes.letter, planes.high, begins, lasts, classes(), *fields)
+    return Words(doc_offsets, *fields)
+
+
+def _count(text: Text) -> np.ndarray:
+    begins, _ = word_planes(text)
+    doc_offsets = np.zeros(len(text.offsets), np.int64)
+    count_marks(begins, text.offsets, doc_offsets)
+    return doc_offsets
 
 
 def longer(field: np.ndarray, room: int, filled: int) -> np.ndarray:
@@ -106,37 +106,48 @@ def longer(field: np.ndarray, room: int, filled: int) -> np.ndarray:
     return longer
 
 
-def readonly(text: Text) -> Text:
-    """The same arrays as read-only views, the one kind that kernels are compiled for."""
-    offsets, data = np.ascontiguousarray(text.offsets, np.int64).view(), text.data.view()
-    offsets.flags.writeable = data.flags.writeable = False
-    return Text(offsets, data)
-
-
 def hash_of(word: bytes) -> int:
     """The hash that `Words.hashes` holds for these bytes."""
-    data = np.frombuffer(word, np.uint8).view()
-    data.flags.writeable = False
-    return int(hash_bytes(data, 0, len(word)))
+    return int(hash_bytes(frozen(np.frombuffer(word, np.uint8)), 0, len(word)))
 
 
-_WORD = LETTER | DIGIT | MARK
-_INSIDE = _WORD | FORMAT
-_SKIPPED = SPACE | HIDDEN | FORMAT
 _NOT_WORD = PUNCTUATION | TERMINAL
 _SEED = np.uint64(0x9E3779B97F4A7C15)
 _FACTOR = np.uint64(0xD6E8FEB86659FD93)  # the multiplier of the rrmxmx mixer family; odd, bits evenly spread
 _SHIFT = np.uint64(32)
+_ALL = np.uint64(2**64 - 1)
 
 
 @leaf
 def hash_bytes(data: Any, start: Any, stop: Any) -> Any:
-    """64-bit hash of `data[start:stop]`: each byte is mixed in by a multiplication and a shift, which are both invertible."""
-    value = _SEED
-    for position in range(start, stop):
-        value = (value ^ np.uint64(data[position])) * _FACTOR
-        value ^= value >> _SHIFT
-    value *= _FACTOR
+    """64-bit hash of `data[start:stop]`: its size, then sixteen bytes at a time, mixed in by multiplications and shifts.
+
+    All steps are invertible, so that two words of up to eight bytes never have the same hash.
+    """
+    size = stop - start
+    value = _SEED * np.uint64(size + 1)
+    while size > 16:
+        value = _mixed(value, load64(data, start), load64(data, start + 8))
+        start += 16
+        size -= 16
+    if start + 16 <= len(data):
+        return _mixed(value, load64(data, start) & _LOW[size], load64(data, start + 8) & _HIGH[size])
+    low, high = np.uint64(0), np.uint64(0)
+    for index in range(size):
+        byte = np.uint64(data[start + index]) << np.uint64(8 * (index & 7))
+        low, high = (low | byte, high) if index < 8 else (low, high | byte)
+    return _mixed(value, low, high)
+
+
+# Which bits of sixteen bytes belong to a word of so many bytes: a look-up costs less than branches on sizes.
+_LOW = frozen(np.array([(1 << 8 * min(size, 8)) - 1 for size in range(17)], np.uint64))
+_HIGH = frozen(np.array([(1 << 8 * max(size - 8, 0)) - 1 for size in range(17)], np.uint64))
+
+
+@leaf
+def _mixed(value: Any, low: Any, high: Any) -> Any:
+    value = (value ^ low) * _FACTOR
+    value = (value ^ (value >> _SHIFT) ^ high) * _FACTOR
     return value ^ (value >> _SHIFT)
 
 
@@ -157,240 +168,54 @@ def describe(data: Any, start: Any, stop: Any, table: Any) -> Any:
 
 
 @leaf
-def _is_apostrophe(code: Any) -> Any:
-    return code == 0x27 or code == 0x2019
+def _flags(letter: Any, word: Any, start: Any, stop: Any) -> Any:
+    """The flags of an ASCII word: of ASCII's visible marks every one is punctuation."""
+    if next_set(word, start, stop) == stop:
+        return 0
+    return NOT_PUNCT | (HAS_ALPHA if next_set(letter, start, stop) < stop else 0)
 
 
 @leaf
-def _clitic_end(data: Any, position: Any, end: Any, table: Any) -> Any:
-    """Where an apostrophe at `position` and the one or two letters after it end; 0 if it is not that."""
-    code, size = decode(data, position, end)
-    if not _is_apostrophe(code):
-        return np.int64(0)
-    stop = position + size
-    letters = 0
-    while stop < end:
-        code, size = decode(data, stop, end)
-        bits = np.int64(table[code])
-        if bits & _INSIDE == 0 and not (_is_apostrophe(code) and letters):
-            break
-        letters += 1
-        if bits & (LETTER | UNSPACED) != LETTER or letters > 2:
-            return np.int64(0)
-        stop += size
-    return stop if letters else np.int64(0)
-
-
-@leaf
-def _joins(data: Any, code: Any, before: Any, position: Any, end: Any, table: Any) -> Any:
-    """Whether `code`, after a code point of class `before`, stays inside a word that goes on at `position`."""
-    if position >= end:
-        return False
-    if code > 0x7F and code != 0x2019:
-        return False
-    following, _ = decode(data, position, end)
-    after = np.int64(table[following])
-    if after & UNSPACED:
-        return False
-    if code == 0x5F or code == 0x40:  # _ @
-        return after & _WORD != 0
-    if code == 0x2C or code == 0x2F or code == 0x3A:  # , / :
-        return before & DIGIT != 0 and after & DIGIT != 0
-    if code == 0x2D:  # -
-        return (before & DIGIT != 0 and after & LETTER != 0) or (before & LETTER != 0 and after & DIGIT != 0)
-    if code == 0x2E:  # .
-        both = before & LETTER != 0 and after & LETTER != 0 and not (before & LOWER and after & UPPER)
-        return both or (before & DIGIT != 0 and after & DIGIT != 0)
-    return _is_apostrophe(code) and before & LETTER != 0 and after & LETTER != 0
-
-
-@leaf
-def _link_end(data: Any, position: Any, end: Any, table: Any) -> Any:
-    """End of an address whose scheme ends at `position`; 0 if no `://` stands there. Marks at its end are not part of it."""
-    if position + 3 >= end or data[position] != 0x3A or data[position + 1] != 0x2F or data[position + 2] != 0x2F:
-        return np.int64(0)
-    stop, last = position + 3, np.int64(0)
-    while stop < end:
-        code, size = decode(data, stop, end)
-        bits = table[code]
-        if bits & (SPACE | HIDDEN) or code == 0x22 or code == 0x3C or code == 0x3E:  # " < >
-            break
-        stop += size
-        if bits & SYMBOL == 0 or code == 0x2F:  # /
-            last = stop
-    return last
-
-
-@leaf
-def _run_end(data: Any, position: Any, before: Any, end: Any, table: Any) -> Any:
-    """End of the run of letters, digits and marks that has reached `position`, and the class of its last letter or digit.
-
-    The run has one code point so far, of class `before`.
-    """
-    part = 1  # code points since the run's begin or the last full stop
-    while position < end:
-        code, size = decode(data, position, end)
-        bits = np.int64(table[code])
-        if bits & _INSIDE:
-            if bits & UNSPACED:
-                break
-            if bits & (LETTER | DIGIT):
-                before = bits
-            part += 1
-        else:
-            joined = _joins(data, code, before, position + size, end, table)
-            if not joined and code == 0x2E and part == 1 and before & LETTER:  # an initial or e.g.
-                if position + size == end or data[position + size] != 0x2E:
-                    position += size
-                break
-            if not joined or (_is_apostrophe(code) and _clitic_end(data, position, end, table)):
-                break
-            part = 0 if code == 0x2E else part + 1
-        position += size
-    return position, before
-
-
-@leaf
-def _lead_end(data: Any, position: Any, end: Any, table: Any) -> Any:
-    """Where the run begins that follows hyphens or one slash at `position`; `position` if none does."""
-    stop = position + 1
-    if data[position] == 0x2D:
-        while stop < end and data[stop] == 0x2D:
-            stop += 1
-    elif data[position] != 0x2F:
-        return position
-    if stop == end:
-        return position
-    code, _ = decode(data, stop, end)
-    return stop if table[code] & _WORD and not table[code] & UNSPACED else position
-
-
-@leaf
-def _other_end(data: Any, position: Any, end: Any, table: Any, alike: Any) -> Any:
-    """End of what follows a word's first code point `alike`: its equals if that is a stop or dash (-1: none), and marks."""
-    while position < end:
-        code, size = decode(data, position, end)
-        if code != alike and table[code] & (MARK | FORMAT) == 0:
-            break
-        position += size
-    return position
-
-
-@leaf
-def _word_end(data: Any, position: Any, end: Any, table: Any) -> Any:
-    """End of the word that begins at `position`, and the class of its last letter or digit (0 if it is no run of these)."""
-    code, size = decode(data, position, end)
-    bits = np.int64(table[code])
-    if bits & UNSPACED:
-        return _other_end(data, position + size, end, table, np.int64(-1)), np.int64(0)
-    if bits & _WORD:
-        return _run_end(data, position + size, bits, end, table)
-    dash = code == 0x2D or code == 0x2E or code == 0x2013 or code == 0x2014
-    return _other_end(data, position + size, end, table, code if dash else np.int64(-1)), np.int64(0)
-
-
-@leaf
-def split_words(
-    offsets: Any,
+def describe_words(
     data: Any,
+    word: Any,
+    letter: Any,
+    high: Any,
+    begins: Any,
+    lasts: Any,
     table: Any,
-    document: Any,
-    doc_offsets: Any,
     starts: Any,
     sizes: Any,
     lengths: Any,
     hashes: Any,
     flags: Any,
-) -> Any:
-    """Fill the fields of `Words` from `document` on, by the default mode's rules; return the first document without room."""
-    count = len(offsets) - 1
-    while document < count:
-        total = doc_offsets[document]
-        position, end = offsets[document], offsets[document + 1]
-        fresh = True  # nothing stands between here and white space or the begin
-        while position < end:
-            first = data[position]
-            bits = table[first] if first < 0x80 else np.uint16(0)
-            if bits & SPACE:
-                position += 1
-                fresh = True
-                continue
-            if total + 2 > len(starts):  # a word and its clitic
-                return document
-            if bits & _WORD:  # the common case, without a call: a run of ASCII letters and digits
-                value, seen, stop = _SEED, np.uint16(0), position
-                while bits & _WORD:
-                    seen |= bits
-                    value = (value ^ np.uint64(first)) * _FACTOR
-                    value ^= value >> _SHIFT
-                    stop += 1
-                    if stop == end:
-                        break
-                    first = data[stop]
-                    bits = table[first] if first < 0x80 else np.uint16(0)
-                joiner = False
-                if bits & SYMBOL and stop + 1 == end:
-                    joiner = first == 0x2E and stop == position + 1
-                elif bits & SYMBOL and stop != end:
-                    second = data[stop + 1]
-                    joiner = (
-                        (first == 0x2E and stop == position + 1)
-                        or second > 0x7F
-                        or table[second] & _INSIDE != 0
-                        or (first == 0x3A and second == 0x2F)
-                    )
-                if stop == end or (first < 0x80 and not joiner):
-                    starts[total] = position
-                    sizes[total] = lengths[total] = stop - position
-                    value *= _FACTOR
-                    hashes[total] = value ^ (value >> _SHIFT)
-                    flags[total] = NOT_PUNCT | (HAS_ALPHA if seen & LETTER else 0)
-                    total += 1
-                    position = stop
-                    fresh = False
-                    continue
-            elif (
-                bits & SYMBOL
-                and first != 0x2D
-                and first != 0x2E
-                and not (fresh and first == 0x2F)
-                and (position + 1 == end or data[position + 1] < 0x80)
-            ):
-                starts[total] = position
-                sizes[total] = lengths[total] = 1
-                value = (_SEED ^ np.uint64(first)) * _FACTOR
-                value = (value ^ (value >> _SHIFT)) * _FACTOR
-                hashes[total] = value ^ (value >> _SHIFT)
-                flags[total] = 0 if bits & _NOT_WORD else NOT_PUNCT
-                total += 1
-                position += 1
-                fresh = False
-                continue
-            code, size = decode(data, position, end)
-            if table[code] & _SKIPPED:
-                position += size
-                fresh = fresh or table[code] & SPACE != 0
-                continue
-            begin = _lead_end(data, position, end, table) if fresh else position
-            fresh = False
-            stop, last = _word_end(data, begin, end, table)
-            if last:
-                link = _link_end(data, stop, end, table)
-                if link:
-                    stop, last = link, np.int64(0)
-            starts[total] = position
-            sizes[total] = stop - position
-            lengths[total], hashes[total], flags[total] = describe(data, position, stop, table)
-            if last & LETTER and stop < end:
-                clitic = _clitic_end(data, stop, end, table)
-                if clitic:
-                    total += 1
-                    starts[total] = stop
-                    sizes[total] = clitic - stop
-                    lengths[total], hashes[total], flags[total] = describe(data, stop, clitic, table)
-                    stop = clitic
-            total += 1
-            position = stop
-        document += 1
-        doc_offsets[document] = total
-    return document
+) -> None:
+    """Fill the fields of `Words` from the planes of `word_planes`."""
+    found = 0
+    open_since = np.int64(-1)  # begin of the word that goes on from the block before, if one does
+    for block in range(len(begins)):
+        begin_bits, last_bits, base = begins[block], lasts[block], np.int64(block) * 64
+        words, letters, highs = word[block], letter[block], high[block]
+        while last_bits != 0:
+            stop = base + trailing_zeros(last_bits) + 1
+            last_bits &= last_bits - np.uint64(1)
+            if open_since < 0:
+                start = base + trailing_zeros(begin_bits)
+                begin_bits &= begin_bits - np.uint64(1)
+                inside = (_ALL >> np.uint64(64 - (stop - start))) << np.uint64(start - base)
+                ascii_ = highs & inside == 0
+                flag = (NOT_PUNCT if words & inside else 0) | (HAS_ALPHA if letters & inside else 0)
+            else:
+                start, open_since = open_since, np.int64(-1)
+                ascii_ = next_set(high, start, stop) == stop
+                flag = _flags(letter, word, start, stop)
+            starts[found], sizes[found] = start, stop - start
+            if ascii_:
+                lengths[found] = stop - start
+                hashes[found] = hash_bytes(data, start, stop)
+                flags[found] = flag
+            else:
+                lengths[found], hashes[found], flags[found] = describe(data, start, stop, table)
+            found += 1
+        if begin_bits != 0:
+            open_since = base + trailing_zeros(begin_bits)

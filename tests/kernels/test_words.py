@@ -223,9 +223,9 @@ def test_each_word_comes_with_bytes_code_points_hash_and_flags() -> None:
 
 def test_hashes_are_the_same_in_every_version() -> None:
     assert [hash_of(word) for word in (b"", b"the", "漢".encode())] == [
-        5551297587756739249,
-        6469278230369726418,
-        18425400847686129795,
+        9745341302797703403,
+        10584156098323583618,
+        3562878209970845409,
     ]
 
 

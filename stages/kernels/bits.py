@@ -1,0 +1,86 @@
+"""Sixty-four bytes at a time: which of them are in a range, as the bits of a number; and what such numbers are asked.
+
+These are numba intrinsics over LLVM's vectors, so that every machine uses the registers it has, and gives the same bits.
+Where numba is switched off (NUMBA_DISABLE_JIT), plain functions stand in for them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from stages.kernels import compile as _  # tells numba where its cache is, before it is imported  # noqa: F401
+
+from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip
+from numba import config, types  # isort: skip
+from numba.extending import intrinsic  # isort: skip
+
+BLOCK = 64
+"""bytes that one number stands for; bit i is byte i"""
+
+_I8, _I64 = ir.IntType(8), ir.IntType(64)
+_BYTES = ir.VectorType(_I8, BLOCK)
+
+
+def _unary(name: str, plain: Any) -> Any:
+    """A function of one uint64, by the builder's method `name`."""
+    if config.DISABLE_JIT:
+        return plain
+
+    def typed(_context: Any, value: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            more = (ir.Constant(ir.IntType(1), 0),) if name == "cttz" else ()
+            return getattr(builder, name)(args[0], *more)
+
+        return types.int64(types.uint64), code
+
+    return intrinsic(typed)
+
+
+def _plain_ctz(value: Any) -> Any:
+    number = int(value)
+    return np.int64((number & -number).bit_length() - 1 if number else BLOCK)
+
+
+trailing_zeros: Any = _unary("cttz", _plain_ctz)
+"""Zeros below the lowest bit that is set (int64 of a uint64); 64 for 0."""
+
+bit_count: Any = _unary("ctpop", lambda value: np.int64(int(value).bit_count()))
+"""Bits that are set (int64 of a uint64)."""
+
+
+def mask_of(low: int, high: int, fold: bool = False) -> Any:
+    """A function (data, position) -> uint64 with bit i set if `low <= data[position + i] <= high`.
+
+    fold  ask this of the byte with 0x20 set: ranges of lower case letters then hold both cases
+
+    It reads 64 bytes from `position`, without check: the caller knows that they exist.
+    """
+    if config.DISABLE_JIT:
+        return lambda data, at: _plain_mask(data, at, low, high, fold)
+
+    def typed(_context: Any, data: Any, at: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array = context.make_array(signature.args[0])(context, builder, args[0])
+            place = builder.bitcast(builder.gep(array.data, [args[1]]), _BYTES.as_pointer())
+            loaded = builder.load(place)
+            loaded.align = 1
+            if fold:
+                loaded = builder.or_(loaded, _splat(0x20))
+            # one unsigned comparison tells whether a byte is in a range
+            found = builder.icmp_unsigned("<=", builder.sub(loaded, _splat(low)), _splat(high - low))
+            return builder.bitcast(found, _I64)
+
+        return types.uint64(data, types.int64), code
+
+    return intrinsic(typed)
+
+
+def _splat(byte: int) -> Any:
+    return ir.Constant(_BYTES, [ir.Constant(_I8, byte)] * BLOCK)
+
+
+def _plain_mask(data: Any, at: Any, low: int, high: int, fold: bool) -> Any:
+    part = data[at : at + BLOCK] | np.uint8(0x20) if fold else data[at : at + BLOCK]
+    if len(part) != BLOCK:
+        raise IndexError(f"64 bytes at {at} of {len(data)}")
+    return np.packbits((part >= low) & (part <= high), bitorder="little").view(np.uint64)[0]
