@@ -1,9 +1,7 @@
 """FineWeb's own quality rules: line ends, short lines, repeated lines, newlines."""
 
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
@@ -11,10 +9,8 @@ from filters.gopher_quality import ratio
 from schemas.rule import Limit, Rule, at_least, at_most, count, share
 from stages.core.docs import Docs
 from stages.core.stage import Filter, Measures
-from stages.kernels.compile import leaf
-from stages.kernels.text import Text
-from stages.kernels.unicode import SPACE, TERMINAL, classes, decode
-from stages.kernels.words import Mode, hash_bytes, words
+from stages.kernels.line_marks import line_shapes
+from stages.kernels.words import Mode, word_counts
 
 
 class FinewebQuality(Filter):
@@ -55,17 +51,17 @@ class FinewebQuality(Filter):
 
     def measure(self, docs: Docs) -> Measures:
         """The measures of the class's docstring."""
-        counts = _line_counts(docs.text(), self.short_line_length)
-        lines = counts["lines"]
-        terminal = ratio(counts["terminal"], lines)
+        counts = line_shapes(docs.text(), self.short_line_length)
+        lines = counts.lines
+        terminal = ratio(counts.terminal, lines)
         if self.exclude_zero:
             terminal[(terminal == 0) & (lines > 0)] = 1.0
         return {
             "lines": lines,
             "terminal_punctuation_fraction": terminal,
-            "short_line_fraction": ratio(counts["short"], lines),
-            "duplicate_char_fraction": ratio(counts["repeated"], counts["code_points"]),
-            "newline_fraction": ratio(counts["newlines"], np.diff(words(docs, self.mode).doc_offsets)),
+            "short_line_fraction": ratio(counts.short, lines),
+            "duplicate_char_fraction": ratio(counts.repeated, counts.code_points),
+            "newline_fraction": ratio(counts.newlines, word_counts(docs, self.mode)),
         }
 
     def rules(self) -> Sequence[Rule]:
@@ -78,72 +74,3 @@ class FinewebQuality(Filter):
             at_most("duplicate_char_fraction", self.max_duplicate_char_fraction, "max_duplicate_char_fraction"),
             at_most("newline_fraction", self.max_newline_fraction, "max_newline_fraction"),
         )
-
-
-def _line_counts(text: Text, short: int) -> dict[str, np.ndarray]:
-    offsets, data = text
-    names = ("newlines", "lines", "terminal", "short", "repeated", "code_points")
-    counts = {name: np.zeros(len(offsets) - 1, np.int64) for name in names}
-    count_newlines(offsets, data, counts["newlines"])
-    most = int(counts["newlines"].max(initial=0)) + 1
-    room = 1 << (2 * most).bit_length()
-    seen, seen_in = np.zeros(room, np.uint64), np.full(room, -1, np.int64)
-    count_lines(offsets, data, classes(), short, seen, seen_in, *list(counts.values())[1:])
-    return counts
-
-
-@leaf
-def count_newlines(offsets: Any, data: Any, newlines: Any) -> None:
-    """Newlines of each document."""
-    for document in range(len(offsets) - 1):
-        found = 0
-        for position in range(offsets[document], offsets[document + 1]):
-            found += data[position] == 0x0A
-        newlines[document] = found
-
-
-@leaf
-def count_lines(
-    offsets: Any,
-    data: Any,
-    table: Any,
-    short: Any,
-    seen: Any,
-    seen_in: Any,
-    lines: Any,
-    terminal: Any,
-    short_lines: Any,
-    repeated: Any,
-    code_points: Any,
-) -> None:
-    """Per document, lines that are not blank: all, with end mark, short, code points of repeats; and code points in all lines.
-
-    `seen` is a hash table of lines with room for twice the lines of any document; `seen_in` says whose line a slot holds.
-    """
-    last = np.uint64(len(seen) - 1)
-    for document in range(len(offsets) - 1):
-        position, end = offsets[document], offsets[document + 1]
-        while position < end:
-            start, length, blank, bits = position, 0, True, np.uint16(0)
-            while position < end and data[position] != 0x0A:
-                code, size = decode(data, position, end)
-                bits = table[code]
-                blank = blank and bits & SPACE != 0
-                length += 1
-                position += size
-            code_points[document] += length
-            stop = position
-            position += 1
-            if blank:
-                continue
-            lines[document] += 1
-            terminal[document] += bits & TERMINAL != 0
-            short_lines[document] += length <= short
-            value = hash_bytes(data, start, stop)
-            slot = value & last
-            while seen_in[slot] == document and seen[slot] != value:
-                slot = (slot + np.uint64(1)) & last
-            if seen_in[slot] == document:
-                repeated[document] += length
-            seen[slot] = value
-            seen_in[slot] = document

@@ -11,8 +11,7 @@ from schemas.rule import Limit, Rule, at_least, at_most, between, count, share
 from stages.core.docs import Docs
 from stages.core.stage import Filter, Measures
 from stages.kernels.compile import leaf
-from stages.kernels.text import Text
-from stages.kernels.unicode import LINE_BREAK, SPACE, classes, decode
+from stages.kernels.line_marks import line_marks
 from stages.kernels.words import HAS_ALPHA, NOT_PUNCT, Mode, Words, hash_of, words
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
@@ -63,16 +62,16 @@ class GopherQuality(Filter):
     def measure(self, docs: Docs) -> Measures:
         """The measures of the class's docstring."""
         found = words(docs, self.mode)
-        marks = _marks(docs.text())
+        marks = line_marks(docs.text())
         total = np.diff(found.doc_offsets)
         counted, letters, alpha, stop = _word_counts(found, self.stop_words)
         return {
             "words": counted,
             "mean_word_length": ratio(letters, counted),
-            "hash_fraction": ratio(marks["hashes"], total),
-            "ellipsis_fraction": ratio(marks["ellipses"], total),
-            "bullet_line_fraction": ratio(marks["bullet_lines"], marks["lines"]),
-            "ellipsis_line_fraction": ratio(marks["ellipsis_lines"], marks["lines"]),
+            "hash_fraction": ratio(marks.hashes, total),
+            "ellipsis_fraction": ratio(marks.ellipses, total),
+            "bullet_line_fraction": ratio(marks.bullet_lines, marks.lines),
+            "ellipsis_line_fraction": ratio(marks.ellipsis_lines, marks.lines),
             "alpha_word_fraction": ratio(alpha, total),
             "stop_words": stop,
         }
@@ -96,14 +95,6 @@ def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole as float64, 0 where whole is 0."""
     quotient: np.ndarray = np.divide(part, whole, out=np.zeros(len(part), np.float64), where=whole != 0)
     return quotient
-
-
-def _marks(text: Text) -> dict[str, np.ndarray]:
-    offsets, data = text
-    names = ("hashes", "ellipses", "lines", "bullet_lines", "ellipsis_lines")
-    marks = {name: np.zeros(len(offsets) - 1, np.int64) for name in names}
-    count_marks(offsets, data, classes(), *marks.values())
-    return marks
 
 
 def _word_counts(found: Words, stop_words: tuple[str, ...]) -> tuple[np.ndarray, ...]:
@@ -155,44 +146,3 @@ def count_words(
                     break
                 slot = (slot + np.uint64(1)) & last
         counted[document], letters[document], alpha[document], stop[document] = words_, code_points, with_letter, different
-
-
-@leaf
-def count_marks(
-    offsets: Any, data: Any, table: Any, hashes: Any, ellipses: Any, lines: Any, bullet_lines: Any, ellipsis_lines: Any
-) -> None:
-    """Per document: hash signs, ellipses, lines, lines that begin with a bullet, lines that end with an ellipsis."""
-    for document in range(len(offsets) - 1):
-        position, end = offsets[document], offsets[document + 1]
-        blank, dots, ellipsis, after_space = True, 0, False, True
-        open_line = False
-        while position < end:
-            code, size = decode(data, position, end)
-            position += size
-            bits = table[code]
-            open_line = True
-            if bits & LINE_BREAK:
-                if code == 0x0D and position < end and data[position] == 0x0A:
-                    position += 1
-                lines[document] += 1
-                ellipsis_lines[document] += ellipsis
-                blank, dots, ellipsis, after_space, open_line = True, 0, False, True, False
-            elif bits & SPACE:
-                after_space = True
-            else:
-                if blank:
-                    bullet_lines[document] += code == 0x2022 or code == 0x2D
-                    blank = False
-                if code == 0x2E:
-                    dots = 1 if after_space else dots + 1
-                    ellipses[document] += dots % 3 == 0
-                    ellipsis = dots >= 3
-                else:
-                    dots = 0
-                    ellipsis = code == 0x2026
-                    ellipses[document] += ellipsis
-                    hashes[document] += code == 0x23
-                after_space = False
-        if open_line:
-            lines[document] += 1
-            ellipsis_lines[document] += ellipsis

@@ -75,6 +75,41 @@ def mask_of(low: int, high: int, fold: bool = False) -> Any:
     return intrinsic(typed)
 
 
+def sequence_of(text: str) -> Any:
+    """A function (data, position) -> uint64 with bit i set if `text` stands at `position + i`, in any case of its letters.
+
+    `text` is ASCII, in lower case. A byte of it that is no letter is found with or without its bit 0x20.
+
+    It reads `64 + len(text) - 1` bytes from `position`, without check.
+    """
+    letters = text.encode()
+    if config.DISABLE_JIT:
+        return lambda data, at: _plain_sequence(data, at, letters)
+
+    def typed(_context: Any, data: Any, at: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            array = context.make_array(signature.args[0])(context, builder, args[0])
+            found = None
+            for index, letter in enumerate(letters):
+                place = builder.gep(array.data, [builder.add(args[1], ir.Constant(_I64, index))])
+                loaded = builder.load(builder.bitcast(place, _BYTES.as_pointer()))
+                loaded.align = 1
+                equal = builder.icmp_unsigned("==", builder.or_(loaded, _splat(0x20)), _splat(letter | 0x20))
+                found = equal if found is None else builder.and_(found, equal)
+            return builder.bitcast(found, _I64)
+
+        return types.uint64(data, types.int64), code
+
+    return intrinsic(typed)
+
+
+def _plain_sequence(data: Any, at: Any, letters: bytes) -> Any:
+    found = ~np.uint64(0)
+    for index, letter in enumerate(letters):
+        found &= _plain_mask(data, at + index, letter | 0x20, letter | 0x20, True)
+    return found
+
+
 def _splat(byte: int) -> Any:
     return ir.Constant(_BYTES, [ir.Constant(_I8, byte)] * BLOCK)
 

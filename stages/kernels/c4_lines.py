@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.lines import frozen, skip_spaces, space_size, trim_spaces
-from stages.kernels.text import Text
+from stages.kernels.lines import skip_spaces, space_size, trim_spaces
+from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import decode
 
 NO_LIMIT = -1

@@ -5,7 +5,9 @@ from typing import NamedTuple
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.text import Text, frozen
+from stages.kernels.hashing import hash_bytes
+from stages.kernels.planes import count_set, next_clear, next_set
+from stages.kernels.text import Text
 
 
 class Repeats(NamedTuple):
@@ -41,17 +43,32 @@ def filled_line_repeats(text: Text) -> Repeats:
 
 
 def _repeats(text: Text, breaks: int, stripped: bool, filled: bool) -> Repeats:
-    offsets, data = frozen(text.offsets), frozen(text.data)
-    size = 16
-    segments = _most_newlines(offsets, data) + 2
-    while size < 2 * segments:
-        size *= 2
+    newline = text.planes.newline
+    size = table_size(most_set(newline, text.offsets) + 2)
     # A slot holds stamp, hash, start and end of the first segment with these bytes. A slot with another
     # document's stamp is free, so that the table is never cleared.
     slots = np.zeros((size, 4), np.int64)
-    counts = np.zeros((len(Repeats._fields), len(offsets) - 1), np.int64)
-    _count_repeats(offsets, data, breaks, stripped, filled, slots, counts)
+    counts = np.zeros((len(Repeats._fields), len(text.offsets) - 1), np.int64)
+    _count_repeats(text.offsets, text.data, newline, text.planes.head, breaks, stripped, filled, slots, counts)
     return Repeats(*counts)
+
+
+@leaf
+def table_size(entries):  # type: ignore[no-untyped-def]
+    """Slots of a hash table that is at most half full: a power of two."""
+    size = 16
+    while size < 2 * entries:
+        size *= 2
+    return size
+
+
+@leaf
+def most_set(plane, offsets):  # type: ignore[no-untyped-def]
+    """The largest number of bits that any document has in a plane."""
+    most = 0
+    for document in range(len(offsets) - 1):
+        most = max(most, count_set(plane, offsets[document], offsets[document + 1]))
+    return most
 
 
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
@@ -147,87 +164,33 @@ def trim_spaces(data, start, end):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def _code_points(data, start, end):  # type: ignore[no-untyped-def]
-    count = 0
-    for position in range(start, end):
-        count += (data[position] & 0xC0) != 0x80
-    return count
-
-
-_NEWLINES, _ONES, _HIGH = np.uint64(0x0A0A0A0A0A0A0A0A), np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
-
-
-@leaf
-def _newline(data, position, end):  # type: ignore[no-untyped-def]
-    """The first newline from `position`, or `end`."""
-    while position + 8 <= end:
-        word = load(data, position) ^ _NEWLINES
-        if (word - _ONES) & ~word & _HIGH != 0:  # one of the eight bytes is 0
-            break
-        position += 8
-    while position < end and data[position] != 10:
-        position += 1
-    return position
-
-
-@leaf
-def _most_newlines(offsets, data):  # type: ignore[no-untyped-def]
-    most = 0
+def _count_repeats(offsets, data, newline, head, breaks, stripped, filled, slots, counts):  # type: ignore[no-untyped-def]
     for document in range(len(offsets) - 1):
-        newlines = 0
-        for position in range(offsets[document], offsets[document + 1]):
-            newlines += data[position] == 10
-        most = max(most, newlines)
-    return most
-
-
-@leaf
-def _count_repeats(offsets, data, breaks, stripped, filled, slots, counts):  # type: ignore[no-untyped-def]
-    documents = len(offsets) - 1
-    for document in range(documents):
         start, end = offsets[document], offsets[document + 1]
-        counts[4, document] = _code_points(data, start, end)
+        counts[4, document] = count_set(head, start, end)
         if stripped:
             start = skip_spaces(data, start, end)
             end = trim_spaces(data, start, end)
-        counts[3, document] = _code_points(data, start, end)
-        newlines = 0
-        for position in range(start, end):
-            newlines += data[position] == 10
-        size = 16
-        while size < 2 * (newlines + 2):
-            size *= 2
-        mask = size - 1
+        counts[3, document] = count_set(head, start, end)
+        mask = table_size(count_set(newline, start, end) + 2) - 1
         stamp = document + 1
-
-        position = start
         begin = start
         ended = False
         while not ended:
-            stop = end
-            following = end
-            ended = True
-            while True:
-                position = _newline(data, position, end)
-                if position < end:
-                    after = position + 1
-                    while after < end and data[after] == 10:
-                        after += 1
-                    if after - position >= breaks:
-                        stop = position
-                        following = after
-                        ended = False
-                        break
-                    position = after
-                else:
-                    break
+            stop = next_set(newline, begin, end)
+            following = next_clear(newline, stop, end)
+            while following - stop < breaks and stop < end:
+                stop = next_set(newline, following, end)
+                following = next_clear(newline, stop, end)
+            ended = stop == end
             counts[3, document] -= following - stop
+            after = following
             if filled and not ended and stop > begin and data[stop - 1] == 13:
                 stop -= 1
                 counts[3, document] -= 1
             if not filled or stop > begin:
                 counts[0, document] += 1
-                hashed = hash_of(data, begin, stop)
+                hashed = np.int64(hash_bytes(data, begin, stop))
                 slot = hashed & mask
                 while True:
                     if slots[slot, 0] != stamp:
@@ -239,8 +202,7 @@ def _count_repeats(offsets, data, breaks, stripped, filled, slots, counts):  # t
                     size = slots[slot, 3] - slots[slot, 2]
                     if slots[slot, 1] == hashed and size == stop - begin and equal(data, slots[slot, 2], begin, size):
                         counts[1, document] += 1
-                        counts[2, document] += _code_points(data, begin, stop)
+                        counts[2, document] += count_set(head, begin, stop)
                         break
                     slot = (slot + 1) & mask
-            position = following
-            begin = following
+            begin = after

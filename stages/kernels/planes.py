@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.kernels.bits import BLOCK, mask_of, trailing_zeros
+from stages.kernels.bits import BLOCK, bit_count, mask_of, trailing_zeros
 from stages.kernels.compile import leaf
 
 
@@ -17,6 +17,7 @@ class Planes(NamedTuple):
     newline  0x0A
     high     bytes above 0x7F
     head     first bytes of code points: all but 0x80 to 0xBF
+    breaks   bytes with which a line break of `str.splitlines` may begin: those of ASCII, 0xC2 and 0xE2
     """
 
     word: np.ndarray
@@ -25,6 +26,7 @@ class Planes(NamedTuple):
     newline: np.ndarray
     high: np.ndarray
     head: np.ndarray
+    breaks: np.ndarray
 
 
 def planes_of(data: np.ndarray) -> Planes:
@@ -37,7 +39,7 @@ def planes_of(data: np.ndarray) -> Planes:
     rest[: len(data) - whole * BLOCK] = data[whole * BLOCK :]
     rest.flags.writeable = False
     _fill(rest, 1, *planes[:, whole:])
-    planes[-1, whole] &= np.uint64((1 << (len(data) - whole * BLOCK)) - 1)  # the padding is no text
+    planes[Planes._fields.index("head"), whole] &= np.uint64((1 << (len(data) - whole * BLOCK)) - 1)  # padding is no text
     planes.flags.writeable = False
     return Planes(*planes)
 
@@ -50,10 +52,14 @@ _separators = mask_of(0x1C, 0x1F)
 _newlines = mask_of(0x0A, 0x0A)
 _high = mask_of(0x80, 0xFF)
 _continuations = mask_of(0x80, 0xBF)
+_line_ends = mask_of(0x0A, 0x0D)
+_separating = mask_of(0x1C, 0x1E)
+_c2 = mask_of(0xC2, 0xC2)
+_e2 = mask_of(0xE2, 0xE2)
 
 
 @leaf
-def _fill(data: Any, blocks: Any, word: Any, letter: Any, space: Any, newline: Any, high: Any, head: Any) -> None:
+def _fill(data: Any, blocks: Any, word: Any, letter: Any, space: Any, newline: Any, high: Any, head: Any, breaks: Any) -> None:
     for block in range(blocks):
         at = np.int64(block) * 64
         letters = _letters(data, at)
@@ -63,6 +69,7 @@ def _fill(data: Any, blocks: Any, word: Any, letter: Any, space: Any, newline: A
         newline[block] = _newlines(data, at)
         high[block] = _high(data, at)
         head[block] = ~_continuations(data, at)
+        breaks[block] = _line_ends(data, at) | _separating(data, at) | _c2(data, at) | _e2(data, at)
 
 
 @leaf
@@ -91,3 +98,19 @@ def next_clear(plane: Any, at: Any, end: Any) -> Any:
     while block < last and ~plane[block] == 0:
         block += 1
     return min((block << 6) + trailing_zeros(~plane[block]), end) if block < last else end
+
+
+@leaf
+def count_set(plane: Any, start: Any, stop: Any) -> Any:
+    """Number of bits set from `start` to before `stop`."""
+    if start >= stop:
+        return np.int64(0)
+    first, last = start >> 6, (stop - 1) >> 6
+    from_start = plane[first] & (~np.uint64(0) << np.uint64(start & 63))
+    to_stop = ~np.uint64(0) >> np.uint64(63 - ((stop - 1) & 63))
+    if first == last:
+        return bit_count(from_start & to_stop)
+    count = bit_count(from_start) + bit_count(plane[last] & to_stop)
+    for block in range(first + 1, last):
+        count += bit_count(plane[block])
+    return count

@@ -3,8 +3,8 @@
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.lines import FACTOR, equal, frozen, hash_of, load
-from stages.kernels.text import Text
+from stages.kernels.lines import FACTOR, equal, hash_of, load
+from stages.kernels.text import Text, frozen
 from stages.kernels.words import Words
 
 TOP_SIZES = (2, 3, 4)

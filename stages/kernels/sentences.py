@@ -6,8 +6,8 @@ import unicodedata
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.lines import frozen, skip_spaces, space_size
-from stages.kernels.text import Text
+from stages.kernels.lines import skip_spaces, space_size
+from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import TERMINAL, classes, decode
 from stages.kernels.words import Mode, words_of
 
