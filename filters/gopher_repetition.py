@@ -9,8 +9,9 @@ from pydantic import Field
 from schemas.rule import Limit, Rule, at_most, share
 from stages.core.docs import Docs
 from stages.core.stage import Filter, Measures
+from stages.kernels.grams import Grams, repeated_grams
+from stages.kernels.joined_grams import joined_duplicates
 from stages.kernels.lines import Repeats, line_repeats, paragraph_repeats
-from stages.kernels.repetition import duplicate_chars, top_chars
 from stages.kernels.words import Mode, words
 
 _PARTS = (
@@ -34,8 +35,9 @@ class GopherRepetition(Filter):
     Paragraphs are parted by two or more "\n" in the stripped text, lines by one or more in the text as it is. The first
     of equally frequent n-grams is the top one, and one occurrence counts, so that very short texts are dropped.
 
-    Rae et al. 2021 (Gopher), table A1; rules, order and limits of datatrove 0.10. `mode` chooses the words only;
-    `datatrove` reproduces its decisions. A measure without denominator is 0: an empty text, at which datatrove raises
+    Rae et al. 2021 (Gopher), table A1; rules, order and limits of datatrove 0.10. `mode: datatrove` reproduces its decisions:
+    its words, and 5- to 10-grams compared without anything between their words ("can not" is "cannot"), where our own mode
+    compares word by word. A measure without denominator is 0: an empty text, at which datatrove raises
     ZeroDivisionError, is kept.
     """
 
@@ -68,13 +70,15 @@ class GopherRepetition(Filter):
         paragraphs: Repeats = docs.view("paragraph_repeats", lambda: paragraph_repeats(text))
         lines: Repeats = docs.view("line_repeats", lambda: line_repeats(text))
         found = words(docs, self.mode)
+        grams: Grams = docs.view(("grams", self.mode), lambda: repeated_grams(found))
+        duplicates = grams.duplicates if self.mode == "sluice" else joined_duplicates(text, found)
         shares = (
             (paragraphs.repeats, paragraphs.segments),
             (paragraphs.repeat_chars, lines.chars),
             (lines.repeats, lines.segments),
             (lines.repeat_chars, lines.chars),
-            *((chars, lines.chars) for chars in top_chars(found)),
-            *((chars, lines.chars) for chars in duplicate_chars(text, found)),
+            *((chars, lines.chars) for chars in grams.top),
+            *((chars, lines.chars) for chars in duplicates),
         )
         return {name: quotient(part, whole) for name, (part, whole) in zip(self.measures(), shares, strict=True)}
 

@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stages.kernels.bits import BLOCK, mask_of, sequence_of
 from stages.kernels.compile import leaf
+from stages.kernels.line_marks import line_end
 from stages.kernels.lines import skip_spaces, space_size, trim_spaces
+from stages.kernels.planes import next_clear, next_set
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import decode
 
@@ -49,13 +52,49 @@ def edit_lines(text: Text, rules: LineRules) -> EditedLines:
 
     Lines are those of `str.splitlines`, stripped; words those of `str.split`, counted before citations are removed.
     """
-    documents = len(text.offsets) - 1
+    documents, planes = len(text.offsets) - 1, text.planes
     offsets = np.zeros(documents + 1, np.int64)
-    # Every kept line had a line break of one byte or more, so the edited text is never longer.
-    data = np.empty(int(text.offsets[-1] - text.offsets[0]), np.uint8)
+    # Every kept line had a line break of one byte or more, so the edited text is never longer. Lines are copied in whole
+    # numbers of _COPIED bytes: the rest is written over by the next line.
+    data = np.empty(len(text.data) + _COPIED, np.uint8)
     seen = np.zeros((4, documents), np.int32)
-    _edit_lines(frozen(text.offsets), frozen(text.data), _digits(), *map(int, rules), offsets, data, seen)
-    return EditedLines(Text(offsets, data[: offsets[-1]]), *seen)
+    hints, brackets = _hints(text)
+    arrays = (text.offsets, text.data, planes.space, planes.high, planes.breaks, hints, brackets, _digits())
+    _edit_lines(*arrays, *map(int, rules), offsets, data, seen)
+    return EditedLines(Text(offsets, data), *seen)
+
+
+_COPIED = 32
+
+
+def _hints(text: Text) -> tuple[np.ndarray, np.ndarray]:
+    """Planes of where a phrase may be, and of "["."""
+    size = len(text.data)
+    hints, brackets = np.zeros((2, len(text.planes.word)), np.uint64)
+    whole = max(0, (size - _HINT_BYTES) // BLOCK)
+    _fill(text.data, whole, hints, brackets)
+    rest = np.zeros(len(hints) * BLOCK - whole * BLOCK + _HINT_BYTES, np.uint8)
+    rest[: size - whole * BLOCK] = text.data[whole * BLOCK :]
+    _fill(frozen(rest), len(hints) - whole, hints[whole:], brackets[whole:])
+    return frozen(hints), frozen(brackets)
+
+
+# Rare parts of the phrases below, one for each; and the beginning of the Kelvin sign, which may stand for a k.
+_HINT_BYTES = 2
+_ips, _jav, _f_u, _vac, _kie = (sequence_of(part) for part in ("ips", "jav", "f u", "vac", "kie"))
+_curly = mask_of(0x7B, 0x7B)
+_square = mask_of(0x5B, 0x5B)
+_e2 = mask_of(0xE2, 0xE2)
+_84 = mask_of(0x84, 0x84)
+
+
+@leaf
+def _fill(data, blocks, hints, brackets):  # type: ignore[no-untyped-def]
+    for block in range(blocks):
+        at = np.int64(block) * 64
+        phrases = _ips(data, at) | _jav(data, at) | _f_u(data, at) | _vac(data, at) | _kie(data, at)
+        hints[block] = phrases | _curly(data, at) | _e2(data, at) & _84(data, at + 1)
+        brackets[block] = _square(data, at)
 
 
 _LOREM, _JAVASCRIPT, _CURLY, _POLICY = 1, 2, 4, 8
@@ -170,29 +209,6 @@ def _phrases_in(data, start, end):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def _line_end(data, start, end):  # type: ignore[no-untyped-def]
-    """Where the line that begins at `start` ends, and where the next begins, as `str.splitlines` has it."""
-    for position in range(start, end):
-        byte = data[position]
-        if byte >= 32 and byte != 0xC2 and byte != 0xE2:
-            continue
-        if byte == 13:
-            return position, position + 2 if position + 1 < end and data[position + 1] == 10 else position + 1
-        if 10 <= byte <= 12 or 28 <= byte <= 30:
-            return position, position + 1
-        if byte == 0xC2 and position + 1 < end and data[position + 1] == 0x85:
-            return position, position + 2
-        if (
-            byte == 0xE2
-            and position + 2 < end
-            and data[position + 1] == 0x80
-            and (data[position + 2] == 0xA8 or data[position + 2] == 0xA9)
-        ):
-            return position, position + 3
-    return end, end
-
-
-@leaf
 def _words_of_line(data, start, end):  # type: ignore[no-untyped-def]
     """Words of a stripped line, and the code points of the longest."""
     words, longest, length = 0, 0, 0
@@ -214,9 +230,65 @@ def _words_of_line(data, start, end):  # type: ignore[no-untyped-def]
 
 
 @leaf
+def _few_words(data, space, high, start, end, words, longest):  # type: ignore[no-untyped-def]
+    """Whether a stripped line has fewer than `words` words, or one of more than `longest` code points; -1 asks for neither."""
+    if next_set(high, start, end) < end or 0 <= longest < end - start:
+        found, length = _words_of_line(data, start, end)
+        return found < words, 0 <= longest < length
+    found = 1 if start < end else 0
+    position = next_set(space, start, end)
+    while position < end and found < words:
+        found += 1
+        position = next_set(space, next_clear(space, position, end), end)
+    return found < words, False
+
+
+@leaf
+def _copy(data, start, stop, edited, end):  # type: ignore[no-untyped-def]
+    """Copy bytes, and perhaps some more, and return where they end."""
+    size = stop - start
+    if start + size + 32 <= len(data):
+        for index in range(0, size, 32):
+            for byte in range(32):
+                edited[end + index + byte] = data[start + index + byte]
+    else:
+        for index in range(size):
+            edited[end + index] = data[start + index]
+    return end + size
+
+
+@leaf
+def _without_citations(data, start, stop, digits, edited, end):  # type: ignore[no-untyped-def]
+    while start < stop:
+        after = _citation_end(data, start, stop, digits) if data[start] == 91 else start
+        if after == start:
+            edited[end] = data[start]
+            end += 1
+            after += 1
+        start = after
+    return end
+
+
+@leaf
+def _ends_a_sentence(edited, line, end):  # type: ignore[no-untyped-def]
+    """Whether the line ends with one of . ? ! " ' and not with "..."."""
+    if end == line:
+        return False
+    mark = edited[end - 1]
+    if mark == 46 and end - line >= 3 and edited[end - 2] == 46 and edited[end - 3] == 46:
+        return False
+    return mark == 46 or mark == 63 or mark == 33 or mark == 34 or mark == 39
+
+
+@leaf
 def _edit_lines(  # type: ignore[no-untyped-def]
     offsets,
     data,
+    space,
+    high,
+    breaks,
+    hints,
+    brackets,
     digits,
     max_word_length,
     citations,
@@ -240,61 +312,44 @@ def _edit_lines(  # type: ignore[no-untyped-def]
         following = first
         while following < last:
             start = following
-            stop, following = _line_end(data, start, last)
+            stop, following = line_end(data, breaks, start, last)
             seen[0, document] += 1
             if stopped:
                 continue
             start = skip_spaces(data, start, stop)
             stop = trim_spaces(data, start, stop)
-            words, longest = _words_of_line(data, start, stop)
-            if max_word_length >= 0 and longest > max_word_length:
+            few, too_long = _few_words(data, space, high, start, stop, min_words_per_line, max_word_length)
+            if too_long:
                 continue
-
             line = written + (kept > 0)
-            end = line
-            while start < stop:
-                byte = data[start]
-                if byte == 91 and citations:
-                    after = _citation_end(data, start, stop, digits)
-                    if after > start:
-                        start = after
-                        continue
-                edited[end] = byte
-                end += 1
-                start += 1
-            if terminal_punctuation:
-                if end == line:
+            cited = citations and next_set(brackets, start, stop) < stop
+            if cited:
+                end = _without_citations(data, start, stop, digits, edited, line)
+            else:
+                end = _copy(data, start, stop, edited, line)
+            if (terminal_punctuation and not _ends_a_sentence(edited, line, end)) or few:
+                continue
+            if cited or next_set(hints, start, stop) < stop:
+                found = _phrases_in(edited, line, end) & wanted
+                if found & _LOREM:
+                    seen[2, document] = 1
+                    stopped = True
                     continue
-                mark = edited[end - 1]
-                if mark != 46 and mark != 63 and mark != 33 and mark != 34 and mark != 39:
+                if found & _JAVASCRIPT:
                     continue
-                if mark == 46 and end - line >= 3 and edited[end - 2] == 46 and edited[end - 3] == 46:
+                if found & _CURLY:
+                    seen[3, document] = 1
+                    stopped = True
                     continue
-            if words < min_words_per_line:
-                continue
-            found = _phrases_in(edited, line, end) & wanted
-            if found & _LOREM:
-                seen[2, document] = 1
-                stopped = True
-                continue
-            if found & _JAVASCRIPT:
-                continue
-            if found & _CURLY:
-                seen[3, document] = 1
-                stopped = True
-                continue
-            if found & _POLICY:
-                continue
+                if found & _POLICY:
+                    continue
             if kept > 0:
                 edited[written] = 10
             written = end
             kept += 1
 
         if stopped:
-            written = begin
-            for position in range(first, last):
-                edited[written] = data[position]
-                written += 1
+            written = _copy(data, first, last, edited, begin)
         else:
             seen[1, document] = seen[0, document] - kept
             start = skip_spaces(edited, begin, written)

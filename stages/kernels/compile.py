@@ -21,7 +21,7 @@ os.environ.setdefault(
     "NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / f"sluice-numba-{os.getuid()}" / _state_of_the_kernels())
 )
 
-import numba
+import numba  # noqa: E402
 
 
 def kernel(function: Callable[..., Any]) -> Any:

@@ -1,36 +1,18 @@
-"""Repeated word n-grams of each document, as Rae et al. 2021 (Gopher) and datatrove count them."""
+"""Repeated 5- to 10-grams of each document, compared without anything between their words, as datatrove does."""
 
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.lines import FACTOR, equal, hash_of, load
+from stages.kernels.grams import DUPLICATE_SIZES
+from stages.kernels.lines import FACTOR, equal, hash_of, load, table_size
 from stages.kernels.text import Text, frozen
 from stages.kernels.words import Words
-
-TOP_SIZES = (2, 3, 4)
-DUPLICATE_SIZES = (5, 6, 7, 8, 9, 10)
 
 _SHORT, _LONG = 16, 32
 # Bytes of an n-gram's beginning: most 5-grams of English have 16 and most 8-grams 32, and few of them repeat in a document.
 
 
-def top_chars(words: Words) -> np.ndarray:
-    """int64 (3, documents): for n = 2, 3, 4 the code points of the most frequent n-gram times its count.
-
-    An n-gram is its words with a space between; the first seen wins a tie, and one occurrence counts. 0 without n words.
-    """
-    documents, most = _shape(words)
-    # A slot holds a stamp in its high half and the first place in its low half, and the hash. A slot with another
-    # stamp is free: the table is never cleared.
-    slots = np.zeros((_table_size(most), 2), np.int64)
-    counts = np.empty(most, np.int64)  # by first place
-    repeated = np.empty((2, most), np.uint8)  # at which places the (n - 1)-grams and the n-grams repeat, by turns
-    top = np.zeros((len(TOP_SIZES), documents), np.int64)
-    _top_chars(frozen(words.doc_offsets), frozen(words.hashes), frozen(words.lengths), slots, counts, repeated, top)
-    return top
-
-
-def duplicate_chars(text: Text, words: Words) -> np.ndarray:
+def joined_duplicates(text: Text, words: Words) -> np.ndarray:
     """int64 (6, documents): for n = 5 to 10 the code points in n-grams seen before, from left to right.
 
     An n-gram is its words without anything between, so that "can not" is "cannot". A repeated one is passed over
@@ -39,13 +21,13 @@ def duplicate_chars(text: Text, words: Words) -> np.ndarray:
     documents, most = _shape(words)
     longest = int(np.diff(text.offsets).max(initial=0))
     duplicates = np.zeros((len(DUPLICATE_SIZES), documents), np.int64)
-    _duplicate_chars(
+    _joined_duplicates(
         frozen(words.doc_offsets),
         frozen(words.starts),
         frozen(words.sizes),
         frozen(words.lengths),
         frozen(text.data),
-        np.zeros((_table_size(most), 2), np.int64),  # slots: stamp and place of the first, hash
+        np.zeros((table_size(most), 2), np.int64),  # slots: stamp and place of the first, hash
         np.empty(most, np.int64),  # repeated: bytes from a word's begin that also begin elsewhere: 0, _SHORT or _LONG
         np.empty(most, np.int64),  # places where an n-gram may repeat
         np.zeros(most + 1, np.int64),  # begins of words in the stream
@@ -62,61 +44,6 @@ def _shape(words: Words) -> tuple[int, int]:
 
 
 @leaf
-def _table_size(entries):  # type: ignore[no-untyped-def]
-    size = 16
-    while size < 2 * entries:
-        size *= 2
-    return size
-
-
-@leaf
-def _top_chars(doc_offsets, hashes, lengths, slots, counts, repeated, top):  # type: ignore[no-untyped-def]
-    documents = len(doc_offsets) - 1
-    stamp = 0
-    for document in range(documents):
-        base = doc_offsets[document]
-        count = doc_offsets[document + 1] - base
-        if count < 2:
-            continue
-        mask = _table_size(count) - 1
-        for n in range(2, 5):
-            grams = count - n + 1
-            if grams < 1:
-                break
-            stamp += 1
-            best, best_place = 1, 0
-            now, before = n & 1, (n & 1) ^ 1
-            repeated[now, :count] = 0
-            for place in range(grams):
-                # An n-gram repeats only where both (n - 1)-grams in it do.
-                if n > 2 and repeated[before, place] & repeated[before, place + 1] == 0:
-                    continue
-                key = hashes[base + place]
-                for index in range(base + place + 1, base + place + n):
-                    key = (key ^ (key >> np.uint64(32))) * FACTOR + hashes[index]
-                key ^= key >> np.uint64(31)
-                hashed = np.int64(key)
-                slot = hashed & mask
-                while slots[slot, 0] >> 32 == stamp and slots[slot, 1] != hashed:
-                    slot = (slot + 1) & mask
-                if slots[slot, 0] >> 32 != stamp:
-                    slots[slot, 0] = stamp << 32 | place
-                    slots[slot, 1] = hashed
-                    counts[place] = 1
-                    continue
-                first = slots[slot, 0] & 0xFFFFFFFF
-                counts[first] += 1
-                repeated[now, first] = 1
-                repeated[now, place] = 1
-                if counts[first] > best or (counts[first] == best and first < best_place):
-                    best, best_place = counts[first], first
-            chars = n - 1
-            for index in range(base + best_place, base + best_place + n):
-                chars += lengths[index]
-            top[n - 2, document] = chars * best
-
-
-@leaf
 def _store(stream, position, value):  # type: ignore[no-untyped-def]
     at = np.uint64(position)
     for index in range(8):
@@ -124,7 +51,7 @@ def _store(stream, position, value):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def _duplicate_chars(doc_offsets, starts, sizes, lengths, data, slots, repeated, places, begins, chars, stream, duplicates):  # type: ignore[no-untyped-def]
+def _joined_duplicates(doc_offsets, starts, sizes, lengths, data, slots, repeated, places, begins, chars, stream, duplicates):  # type: ignore[no-untyped-def]
     documents = len(doc_offsets) - 1
     stamp = 0
     for document in range(documents):
@@ -132,7 +59,7 @@ def _duplicate_chars(doc_offsets, starts, sizes, lengths, data, slots, repeated,
         count = doc_offsets[document + 1] - base
         if count < 6:  # two 5-grams need six words
             continue
-        mask = _table_size(count) - 1
+        mask = table_size(count) - 1
         for index in range(count):
             begins[index + 1] = begins[index] + sizes[base + index]
             chars[index + 1] = chars[index] + lengths[base + index]

@@ -4,7 +4,8 @@ from collections import Counter
 import numpy as np
 import pyarrow as pa
 
-from stages.kernels.repetition import duplicate_chars, top_chars
+from stages.kernels.grams import repeated_grams
+from stages.kernels.joined_grams import joined_duplicates
 from stages.kernels.text import text_of
 from stages.kernels.words import words_of
 
@@ -17,12 +18,12 @@ def slow_top(words: list[str], n: int) -> int:
     return len(gram) * count
 
 
-def slow_duplicate(words: list[str], n: int) -> int:
+def slow_duplicate(words: list[str], n: int, between: str) -> int:
     seen, chars, index = set(), 0, 0
     while index + n <= len(words):
-        gram = "".join(words[index : index + n])
+        gram = between.join(words[index : index + n])
         if gram in seen:
-            chars += len(gram)
+            chars += sum(map(len, words[index : index + n]))
             index += n
         else:
             seen.add(gram)
@@ -30,18 +31,20 @@ def slow_duplicate(words: list[str], n: int) -> int:
     return chars
 
 
-def measured(array: pa.Array) -> tuple[list[list[int]], list[list[int]], list[list[str]]]:
+def measured(array: pa.Array) -> tuple[list[list[int]], list[list[int]], list[list[int]], list[list[str]]]:
     text = text_of(array)
     words = words_of(text)
     tokens = [bytes(text.data[start : start + size]).decode() for start, size in zip(words.starts, words.sizes, strict=True)]
     by_document = [tokens[a:b] for a, b in zip(words.doc_offsets[:-1], words.doc_offsets[1:], strict=True)]
-    return top_chars(words).T.tolist(), duplicate_chars(text, words).T.tolist(), by_document
+    grams = repeated_grams(words)
+    return grams.top.T.tolist(), grams.duplicates.T.tolist(), joined_duplicates(text, words).T.tolist(), by_document
 
 
 def check(array: pa.Array) -> None:
-    top, duplicate, documents = measured(array)
+    top, duplicate, joined, documents = measured(array)
     assert top == [[slow_top(words, n) for n in (2, 3, 4)] for words in documents]
-    assert duplicate == [[slow_duplicate(words, n) for n in range(5, 11)] for words in documents]
+    assert duplicate == [[slow_duplicate(words, n, " ") for n in range(5, 11)] for words in documents]
+    assert joined == [[slow_duplicate(words, n, "") for n in range(5, 11)] for words in documents]
 
 
 def test_kernels_count_what_the_definitions_count():
@@ -68,24 +71,27 @@ def test_a_slice_of_a_batch_counts_like_the_same_texts_alone():
 
 
 def test_an_empty_batch_gives_no_counts():
-    top, duplicate, _ = measured(pa.array([], pa.large_string()))
-    assert (top, duplicate) == ([], [])
+    assert measured(pa.array([], pa.large_string()))[:3] == ([], [], [])
 
 
 def test_the_first_of_equally_frequent_n_grams_is_the_top():
-    top, _, _ = measured(pa.array(["a bb ccc", "a a a bbb bbb bbb"], pa.large_string()))
+    top, *_ = measured(pa.array(["a bb ccc", "a a a bbb bbb bbb"], pa.large_string()))
     assert top[0] == [4, 8, 0]
     assert top[1] == [6, 5, 9]  # "a a" comes before "bbb bbb"
 
 
-def test_n_grams_with_the_same_letters_are_equal_however_they_are_parted():
-    _, duplicate, _ = measured(pa.array(["ab c d e f ; a bc d e f"], pa.large_string()))
-    assert duplicate[0][0] == 6
+def test_n_grams_with_the_same_letters_are_equal_however_they_are_parted_only_where_they_are_joined():
+    _, duplicate, joined, _ = measured(pa.array(["ab c d e f ; a bc d e f"], pa.large_string()))
+    assert (duplicate[0][0], joined[0][0]) == (0, 6)
 
 
 def test_a_repeated_n_gram_is_passed_over_whole():
-    _, duplicate, _ = measured(pa.array(["a " * 16], pa.large_string()))
-    assert duplicate[0] == [15, 12, 14, 8, 9, 10] == [slow_duplicate(["a"] * 16, n) for n in range(5, 11)]
+    _, duplicate, joined, _ = measured(pa.array(["a " * 16], pa.large_string()))
+    assert duplicate[0] == joined[0] == [15, 12, 14, 8, 9, 10] == [slow_duplicate(["a"] * 16, n, "") for n in range(5, 11)]
+
+
+def test_an_n_gram_that_comes_more_often_than_a_slot_can_count_is_found():
+    check(pa.array(["a b " * 700 + "c d " * 900, "x " * 70_000], pa.large_string()))
 
 
 def test_one_long_document_among_short_ones_is_counted():
