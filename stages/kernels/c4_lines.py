@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.kernels.bits import BLOCK, mask_of, sequence_of
+from stages.kernels.bits import mask_of, sequence_of
 from stages.kernels.compile import leaf
 from stages.kernels.line_marks import line_end
 from stages.kernels.lines import skip_spaces, space_size, trim_spaces
-from stages.kernels.planes import next_clear, next_set
+from stages.kernels.planes import fill_planes, next_clear, next_set
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import decode
 
@@ -69,13 +69,8 @@ _COPIED = 32
 
 def _hints(text: Text) -> tuple[np.ndarray, np.ndarray]:
     """Planes of where a phrase may be, and of "["."""
-    size = len(text.data)
     hints, brackets = np.zeros((2, len(text.planes.word)), np.uint64)
-    whole = max(0, (size - _HINT_BYTES) // BLOCK)
-    _fill(text.data, whole, hints, brackets)
-    rest = np.zeros(len(hints) * BLOCK - whole * BLOCK + _HINT_BYTES, np.uint8)
-    rest[: size - whole * BLOCK] = text.data[whole * BLOCK :]
-    _fill(frozen(rest), len(hints) - whole, hints[whole:], brackets[whole:])
+    fill_planes(_fill, text.data, hints, brackets, ahead=_HINT_BYTES)
     return frozen(hints), frozen(brackets)
 
 

@@ -4,11 +4,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.kernels.bits import BLOCK, mask_of
+from stages.kernels.bits import mask_of
 from stages.kernels.compile import leaf
 from stages.kernels.hashing import hash_bytes
 from stages.kernels.lines import most_set, skip_spaces, table_size, trim_spaces
-from stages.kernels.planes import count_set, next_clear, next_set
+from stages.kernels.planes import count_set, fill_planes, next_clear, next_set
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import TERMINAL, classes, decode
 
@@ -32,12 +32,8 @@ class LineMarks(NamedTuple):
 
 def line_marks(text: Text) -> LineMarks:
     """Symbols, bullets and ellipses of each document."""
-    hashes, stops = (np.zeros(len(text.planes.word), np.uint64) for _ in range(2))
-    whole = len(text.data) // BLOCK
-    _fill(text.data, whole, hashes, stops)
-    rest = np.zeros(BLOCK, np.uint8)
-    rest[: len(text.data) - whole * BLOCK] = text.data[whole * BLOCK :]
-    _fill(frozen(rest), 1, hashes[whole:], stops[whole:])
+    hashes, stops = np.zeros((2, len(text.planes.word)), np.uint64)
+    fill_planes(_fill, text.data, hashes, stops)
     marks = LineMarks(*np.zeros((len(LineMarks._fields), len(text.offsets) - 1), np.int64))
     _count_marks(text.offsets, text.data, text.planes.space, text.planes.breaks, frozen(hashes), frozen(stops), *marks)
     return marks

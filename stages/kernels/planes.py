@@ -1,5 +1,6 @@
 """What kind of byte stands where in a text: one bit for each byte and kind, so that kernels go from event to event."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,17 +32,26 @@ class Planes(NamedTuple):
 
 def planes_of(data: np.ndarray) -> Planes:
     """Planes of a read-only uint8 array; each has one number more than the bytes fill, so that the end can be looked at."""
-    blocks = len(data) // BLOCK + 2
-    planes = np.zeros((len(Planes._fields), blocks), np.uint64)
-    whole = len(data) // BLOCK
-    _fill(data, whole, *planes)
-    rest = np.zeros(BLOCK, np.uint8)
-    rest[: len(data) - whole * BLOCK] = data[whole * BLOCK :]
-    rest.flags.writeable = False
-    _fill(rest, 1, *planes[:, whole:])
-    planes[Planes._fields.index("head"), whole] &= np.uint64((1 << (len(data) - whole * BLOCK)) - 1)  # padding is no text
+    planes = np.zeros((len(Planes._fields), len(data) // BLOCK + 2), np.uint64)
+    fill_planes(_fill, data, *planes)
+    planes[Planes._fields.index("head"), -2] &= np.uint64((1 << len(data) % BLOCK) - 1)  # the padding is no text
+    planes[Planes._fields.index("head"), -1] = 0
     planes.flags.writeable = False
     return Planes(*planes)
+
+
+def fill_planes(fill: Callable[..., None], data: np.ndarray, *planes: np.ndarray, ahead: int = 0) -> None:
+    """Call `fill(data, blocks, *planes)` so that it may read whole blocks, and `ahead` bytes more, everywhere.
+
+    The end of the text is read from a copy with zeros after it.
+    """
+    blocks = len(planes[0])
+    whole = max(0, (len(data) - ahead) // BLOCK)
+    fill(data, whole, *planes)
+    rest = np.zeros((blocks - whole) * BLOCK + ahead, np.uint8)
+    rest[: len(data) - whole * BLOCK] = data[whole * BLOCK :]
+    rest.flags.writeable = False
+    fill(rest, blocks - whole, *(plane[whole:] for plane in planes))
 
 
 _letters = mask_of(0x61, 0x7A, fold=True)

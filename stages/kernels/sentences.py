@@ -5,8 +5,10 @@ import unicodedata
 
 import numpy as np
 
+from stages.kernels.bits import mask_of
 from stages.kernels.compile import leaf
 from stages.kernels.lines import skip_spaces, space_size
+from stages.kernels.planes import fill_planes, next_clear, next_set
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import TERMINAL, classes, decode
 from stages.kernels.words import Mode, words_of
@@ -38,7 +40,7 @@ def sentences_of(text: Text, mode: Mode) -> np.ndarray:
     sentences = np.zeros(len(text.offsets) - 1, np.int64)
     offsets, data, marks = frozen(text.offsets), frozen(text.data), _marks()
     if mode == "sluice":
-        _count_ends(offsets, data, marks, sentences)
+        _count_ends(offsets, data, _events(text), text.planes.space, marks, sentences)
         return sentences
     # spaCy's tokens are asked for only where the count depends on them.
     lines = int(np.count_nonzero(text.data == 10)) + len(sentences)
@@ -69,13 +71,22 @@ def _marks() -> np.ndarray:
 
 
 @leaf
-def _count_ends(offsets, data, marks, sentences):  # type: ignore[no-untyped-def]
+def _count_ends(offsets, data, events, space, marks, sentences):  # type: ignore[no-untyped-def]
+    """From one event to the next: a mark that may end a sentence, a newline, or a code point beyond ASCII."""
     between, inside, ended, ended_wide = 0, 1, 2, 3
     for document in range(len(sentences)):
         state = between
         count = 0
         position, end = offsets[document], offsets[document + 1]
         while position < end:
+            if state == inside:
+                position = next_set(events, position, end)
+                if position == end:
+                    break
+            elif state == between:
+                position = next_clear(space, position, end)
+                if position == end:
+                    break
             byte = data[position]
             if byte == 10:
                 state = between
@@ -101,6 +112,25 @@ def _count_ends(offsets, data, marks, sentences):  # type: ignore[no-untyped-def
                     count += 1
                 state = inside
         sentences[document] = count
+
+
+_full_stops = mask_of(0x2E, 0x2E)
+_exclamations = mask_of(0x21, 0x21)
+_questions = mask_of(0x3F, 0x3F)
+
+
+def _events(text: Text) -> np.ndarray:
+    """A plane of ". ? !", newlines and first bytes of code points beyond ASCII."""
+    events = text.planes.newline | text.planes.high & text.planes.head
+    fill_planes(_fill_ends, text.data, events)
+    return frozen(events)
+
+
+@leaf
+def _fill_ends(data, blocks, events):  # type: ignore[no-untyped-def]
+    for block in range(blocks):
+        at = np.int64(block) * 64
+        events[block] |= _full_stops(data, at) | _exclamations(data, at) | _questions(data, at)
 
 
 @leaf

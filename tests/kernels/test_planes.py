@@ -17,6 +17,7 @@ KINDS = {
     "newline": lambda byte: byte == 0x0A,
     "high": lambda byte: byte > 0x7F,
     "head": lambda byte: not 0x80 <= byte <= 0xBF,
+    "breaks": lambda byte: byte in b"\n\v\f\r\x1c\x1d\x1e\xc2\xe2",
 }
 
 
