@@ -12,8 +12,10 @@ from stages.kernels import compile as _  # tells numba where its cache is, befor
 
 from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip
 from numba import config, types  # isort: skip
+from numba.core import cgutils  # isort: skip
 from numba.extending import intrinsic  # isort: skip
 
+_PLAIN = getattr(config, "DISABLE_JIT")  # noqa: B009  numba makes it at run time
 BLOCK = 64
 """bytes that one number stands for; bit i is byte i"""
 
@@ -23,7 +25,7 @@ _BYTES = ir.VectorType(_I8, BLOCK)
 
 def _unary(name: str, plain: Any) -> Any:
     """A function of one uint64, by the builder's method `name`."""
-    if config.DISABLE_JIT:
+    if _PLAIN:
         return plain
 
     def typed(_context: Any, value: Any) -> Any:
@@ -55,7 +57,7 @@ def mask_of(low: int, high: int, fold: bool = False) -> Any:
 
     It reads 64 bytes from `position`, without check: the caller knows that they exist.
     """
-    if config.DISABLE_JIT:
+    if _PLAIN:
         return lambda data, at: _plain_mask(data, at, low, high, fold)
 
     def typed(_context: Any, data: Any, at: Any) -> Any:
@@ -83,7 +85,7 @@ def sequence_of(text: str) -> Any:
     It reads `64 + len(text) - 1` bytes from `position`, without check.
     """
     letters = text.encode()
-    if config.DISABLE_JIT:
+    if _PLAIN:
         return lambda data, at: _plain_sequence(data, at, letters)
 
     def typed(_context: Any, data: Any, at: Any) -> Any:
@@ -108,6 +110,27 @@ def _plain_sequence(data: Any, at: Any, letters: bytes) -> Any:
     for index, letter in enumerate(letters):
         found &= _plain_mask(data, at + index, letter | 0x20, letter | 0x20, True)
     return found
+
+
+def _plain_copy(source: Any, start: Any, stop: Any, target: Any, at: Any) -> Any:
+    target[at : at + stop - start] = source[start:stop]
+    return at + (stop - start)
+
+
+def _copy_bytes(_context: Any, source: Any, start: Any, stop: Any, target: Any, at: Any) -> Any:
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        read = context.make_array(signature.args[0])(context, builder, args[0])
+        written = context.make_array(signature.args[3])(context, builder, args[3])
+        size = builder.sub(args[2], args[1])
+        place = builder.gep(written.data, [args[4]])
+        cgutils.raw_memcpy(builder, place, builder.gep(read.data, [args[1]]), size, 1)  # type: ignore[no-untyped-call]
+        return builder.add(args[4], size)
+
+    return types.int64(source, types.int64, types.int64, target, types.int64), code
+
+
+copy_bytes: Any = _plain_copy if _PLAIN else intrinsic(_copy_bytes)
+"""(source, start, stop, target, at): copy `source[start:stop]` to `target[at:]`, without check; returns where the copy ends."""
 
 
 def _splat(byte: int) -> Any:

@@ -6,11 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stages.kernels.bits import mask_of, sequence_of
+from stages.kernels.bits import copy_bytes, mask_of, sequence_of
 from stages.kernels.compile import leaf
 from stages.kernels.line_marks import line_end
 from stages.kernels.lines import skip_spaces, space_size, trim_spaces
-from stages.kernels.planes import fill_planes, next_clear, next_set
+from stages.kernels.planes import count_set, fill_planes, next_clear, next_set
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import decode
 
@@ -54,17 +54,30 @@ def edit_lines(text: Text, rules: LineRules) -> EditedLines:
     """
     documents, planes = len(text.offsets) - 1, text.planes
     offsets = np.zeros(documents + 1, np.int64)
-    # Every kept line had a line break of one byte or more, so the edited text is never longer. Lines are copied in whole
-    # numbers of _COPIED bytes: the rest is written over by the next line.
-    data = np.empty(len(text.data) + _COPIED, np.uint8)
+    # Every kept line had a line break of one byte or more, so the edited text is never longer.
+    data = np.empty(len(text.data) + 1, np.uint8)
     seen = np.zeros((4, documents), np.int32)
     hints, brackets = _hints(text)
-    arrays = (text.offsets, text.data, planes.space, planes.high, planes.breaks, hints, brackets, _digits())
+    arrays = (
+        text.offsets,
+        text.data,
+        planes.space,
+        _after_space(planes.space),
+        planes.high,
+        planes.breaks,
+        hints,
+        brackets,
+        _digits(),
+    )
     _edit_lines(*arrays, *map(int, rules), offsets, data, seen)
     return EditedLines(Text(offsets, data), *seen)
 
 
-_COPIED = 32
+def _after_space(space: np.ndarray) -> np.ndarray:
+    """A plane of bytes that are not white space and stand after some."""
+    after = space << np.uint64(1)
+    after[1:] |= space[:-1] >> np.uint64(63)
+    return frozen(after & ~space)
 
 
 def _hints(text: Text) -> tuple[np.ndarray, np.ndarray]:
@@ -225,31 +238,12 @@ def _words_of_line(data, start, end):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def _few_words(data, space, high, start, end, words, longest):  # type: ignore[no-untyped-def]
-    """Whether a stripped line has fewer than `words` words, or one of more than `longest` code points; -1 asks for neither."""
+def _few_words(data, after_space, high, start, end, words, longest):  # type: ignore[no-untyped-def]
+    """Whether a stripped line has fewer than `words` words, and whether one has more than `longest` code points."""
     if next_set(high, start, end) < end or 0 <= longest < end - start:
         found, length = _words_of_line(data, start, end)
         return found < words, 0 <= longest < length
-    found = 1 if start < end else 0
-    position = next_set(space, start, end)
-    while position < end and found < words:
-        found += 1
-        position = next_set(space, next_clear(space, position, end), end)
-    return found < words, False
-
-
-@leaf
-def _copy(data, start, stop, edited, end):  # type: ignore[no-untyped-def]
-    """Copy bytes, and perhaps some more, and return where they end."""
-    size = stop - start
-    if start + size + 32 <= len(data):
-        for index in range(0, size, 32):
-            for byte in range(32):
-                edited[end + index + byte] = data[start + index + byte]
-    else:
-        for index in range(size):
-            edited[end + index] = data[start + index]
-    return end + size
+    return count_set(after_space, start + 1, end) + (start < end) < words, False
 
 
 @leaf
@@ -280,6 +274,7 @@ def _edit_lines(  # type: ignore[no-untyped-def]
     offsets,
     data,
     space,
+    after_space,
     high,
     breaks,
     hints,
@@ -311,9 +306,11 @@ def _edit_lines(  # type: ignore[no-untyped-def]
             seen[0, document] += 1
             if stopped:
                 continue
-            start = skip_spaces(data, start, stop)
-            stop = trim_spaces(data, start, stop)
-            few, too_long = _few_words(data, space, high, start, stop, min_words_per_line, max_word_length)
+            start = next_clear(space, start, stop)
+            if start < stop:
+                start = skip_spaces(data, start, stop)
+                stop = trim_spaces(data, start, stop)
+            few, too_long = _few_words(data, after_space, high, start, stop, min_words_per_line, max_word_length)
             if too_long:
                 continue
             line = written + (kept > 0)
@@ -321,7 +318,7 @@ def _edit_lines(  # type: ignore[no-untyped-def]
             if cited:
                 end = _without_citations(data, start, stop, digits, edited, line)
             else:
-                end = _copy(data, start, stop, edited, line)
+                end = copy_bytes(data, start, stop, edited, line)
             if (terminal_punctuation and not _ends_a_sentence(edited, line, end)) or few:
                 continue
             if cited or next_set(hints, start, stop) < stop:
@@ -344,7 +341,7 @@ def _edit_lines(  # type: ignore[no-untyped-def]
             kept += 1
 
         if stopped:
-            written = _copy(data, first, last, edited, begin)
+            written = copy_bytes(data, first, last, edited, begin)
         else:
             seen[1, document] = seen[0, document] - kept
             start = skip_spaces(edited, begin, written)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.hashing import frozen
+from stages.kernels.text import frozen
 
 
 def separate(count: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.kernels.bits import BLOCK, bit_count, mask_of, trailing_zeros
-from stages.kernels.compile import leaf
+from stages.kernels.compile import inlined, leaf
 
 
 class Planes(NamedTuple):
@@ -82,7 +82,7 @@ def _fill(data: Any, blocks: Any, word: Any, letter: Any, space: Any, newline: A
         breaks[block] = _line_ends(data, at) | _separating(data, at) | _c2(data, at) | _e2(data, at)
 
 
-@leaf
+@inlined
 def next_set(plane: Any, at: Any, end: Any) -> Any:
     """The first position from `at` whose bit is set; `end` if there is none before it."""
     block = at >> 6
@@ -96,7 +96,7 @@ def next_set(plane: Any, at: Any, end: Any) -> Any:
     return min((block << 6) + trailing_zeros(plane[block]), end) if block < last else end
 
 
-@leaf
+@inlined
 def next_clear(plane: Any, at: Any, end: Any) -> Any:
     """The first position from `at` whose bit is not set; `end` if there is none before it."""
     block = at >> 6
@@ -110,7 +110,7 @@ def next_clear(plane: Any, at: Any, end: Any) -> Any:
     return min((block << 6) + trailing_zeros(~plane[block]), end) if block < last else end
 
 
-@leaf
+@inlined
 def count_set(plane: Any, start: Any, stop: Any) -> Any:
     """Number of bits set from `start` to before `stop`."""
     if start >= stop:

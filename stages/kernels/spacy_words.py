@@ -16,9 +16,10 @@ import numpy as np
 
 from schemas.errors import MissingExtra
 from stages.kernels.compile import leaf
+from stages.kernels.hashing import hash_bytes
 from stages.kernels.text import Text
 from stages.kernels.unicode import SPACE, classes, decode
-from stages.kernels.words import Words, describe, hash_bytes, longer
+from stages.kernels.words import Words, describe, longer
 
 MAX_CHUNKS = 2_000_000
 """Different chunks remembered before the memory is emptied: about 200 MB."""
