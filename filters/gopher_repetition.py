@@ -8,7 +8,8 @@ from pydantic import Field
 
 from schemas.rule import Limit, Rule, at_most, share
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Measures
+from stages.core.stage import Measures
+from stages.core.tuned import TunedFilter
 from stages.kernels.grams import Grams, repeated_grams
 from stages.kernels.joined_grams import joined_duplicates
 from stages.kernels.lines import Repeats, line_repeats, paragraph_repeats
@@ -24,7 +25,7 @@ _TOPS = tuple(f"top_{n}_gram_fraction" for n in (2, 3, 4))
 _DUPLICATES = tuple(f"duplicate_{n}_gram_fraction" for n in (5, 6, 7, 8, 9, 10))
 
 
-class GopherRepetition(Filter):
+class GopherRepetition(TunedFilter):
     r"""Keep documents with few repeated paragraphs, lines and word n-grams.
 
     duplicate_paragraph_fraction, duplicate_line_fraction            copies after the first / paragraphs or lines
@@ -40,6 +41,8 @@ class GopherRepetition(Filter):
     compares word by word. A measure without denominator is 0: an empty text, at which datatrove raises
     ZeroDivisionError, is kept.
     """
+
+    unit = "word"
 
     mode: Mode = Field("sluice", description="whose words: ours, or those of datatrove (spaCy's English tokenizer)")
     max_duplicate_paragraph_fraction: Limit | None = share(0.30, "paragraphs equal to an earlier one")
@@ -84,7 +87,7 @@ class GopherRepetition(Filter):
 
     def rules(self) -> Sequence[Rule]:
         """In datatrove's order."""
-        return [at_most(name, getattr(self, f"max_{name}"), f"max_{name}") for name in self.measures()]
+        return self.for_languages([at_most(name, getattr(self, f"max_{name}"), f"max_{name}") for name in self.measures()])
 
 
 def quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

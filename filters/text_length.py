@@ -17,6 +17,8 @@ class TextLength(Filter):
     chars  code points of the text, white space included
     """
 
+    unit = "char"
+
     min_chars: Limit | None = count(10, "shortest text", "code points")
     max_chars: Limit | None = count(None, "longest text", "code points")
 

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pyarrow as pa
 from ruamel.yaml import YAML
@@ -19,7 +19,8 @@ from pipeline.specimens import HUGE, TEXTS, documents
 from pipeline.trial import Broken, MemorySketches, MemoryVerdicts, Outcome, apply, brief
 from schemas.columns import VERDICT
 from schemas.errors import MissingExtra
-from stages.core.stage import Expand, Filter, Global, Map, Stage
+from schemas.languages import find_language
+from stages.core.stage import Expand, Filter, Global, Map, Stage, Unit
 
 
 @dataclass(frozen=True)
@@ -230,10 +231,28 @@ def check_rules(stage: Stage) -> None:
             continue
         names = [rule.name for rule in node.rules()]
         for rule in node.rules():
+            if rule.limit is not None and isinstance(rule.limit, str):
+                raise Broken(f"rule {rule.name!r} has the limit {rule.limit!r}: rules() must end with self.for_languages(...)")
             if rule.measure not in node.measures():
                 raise Broken(f"rule {rule.name!r} judges {rule.measure!r}, which measures() does not have")
             if rule.name not in type(node).model_fields or names.count(rule.name) > 1:
                 raise Broken(f"rule {rule.name!r} must bear the name of one parameter, and only one rule that name")
+
+
+def check_unit(stage: Stage) -> None:
+    """A filter says what its limits count, and for which languages they hold."""
+    for node in stage.nodes():
+        if not isinstance(node, Filter):
+            continue
+        units = get_args(Unit)
+        if node.unit not in units:
+            raise Broken(f"{type(node).__name__} says not what its limits count: write `unit = ...`, one of {', '.join(units)}")
+        languages = node.validated_for()
+        unknown = sorted(name for name in languages or () if find_language(name) != name)
+        if unknown or languages == frozenset():
+            raise Broken(
+                f"validated_for names {unknown or 'no language'}: expected labels of lid.176, or None for any language"
+            )
 
 
 def check_solve(stage: Stage) -> None:
@@ -295,6 +314,7 @@ CHECKS: dict[str, Callable[[Stage], None]] = {
     "survives pickling": check_pickling,
     "leaves its input alone": check_input,
     "rules fit measures and parameters": check_rules,
+    "declares its unit": check_unit,
     "verdicts do not depend on parts": check_solve,
 }
 
@@ -309,7 +329,11 @@ def check(stage: Stage) -> list[Check]:
 
 
 def _applies(name: str, stage: Stage) -> bool:
-    kinds = {"rules fit measures and parameters": Filter, "verdicts do not depend on parts": Global}
+    kinds = {
+        "rules fit measures and parameters": Filter,
+        "declares its unit": Filter,
+        "verdicts do not depend on parts": Global,
+    }
     kind = kinds.get(name, Stage)
     return any(isinstance(node, kind) for node in stage.nodes())
 

@@ -43,11 +43,9 @@ def judge(step: str, rules: Sequence[Rule], measures: Measures, table: pa.Table)
 def limits_of(rule: Rule, table: pa.Table) -> np.ndarray:
     """float64 per document; NaN where a table of limits has none for the document."""
     if isinstance(rule.limit, Table):
-        values, default = rule.limit.values, rule.limit.default
         column = table.column(rule.limit.by).combine_chunks().dictionary_encode()
-        by_key = [np.nan if (limit := values.get(key, default)) is None else limit for key in column.dictionary.to_pylist()]
-        fallback = np.nan if default is None else default
-        lookup = np.array([*by_key, fallback], np.float64)
-        rows = column.indices.fill_null(len(by_key)).to_numpy(zero_copy_only=False)
+        # a loop over the different values of the batch, not its documents; None becomes NaN
+        lookup = np.array([rule.limit.limit_for(key) for key in (*column.dictionary.to_pylist(), None)], np.float64)
+        rows = column.indices.fill_null(len(lookup) - 1).to_numpy(zero_copy_only=False)
         return np.asarray(lookup[rows])
     return np.full(table.num_rows, float(rule.limit), np.float64)  # type: ignore[arg-type]

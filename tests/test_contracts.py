@@ -24,6 +24,8 @@ def test_every_stage_keeps_the_contracts(name: str) -> None:
 class ByteLength(Filter):
     """Keep documents of enough bytes."""
 
+    unit = "char"
+
     min_bytes: Limit | None = Field(3, description="bytes")
 
     def measures(self) -> dict[str, pa.DataType]:

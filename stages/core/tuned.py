@@ -1,0 +1,101 @@
+"""Filters whose default limits were chosen on text of some languages only."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from schemas import fineweb2
+from schemas.languages import by_label, find_language
+from schemas.rule import Limit, Percentile, Rule, Table
+from stages.core.stage import Filter
+
+Policy = Literal["judge", "pass"]
+
+
+def language_policy(done: str) -> Any:
+    """A pydantic field for what happens to documents in languages for which the limits were not chosen."""
+    return Field(
+        "judge",
+        description="documents in languages for which the limits were not chosen (by the column `language`):"
+        f" judge: {done} like all others, with a warning; pass: left as they are and kept",
+    )
+
+
+class TunedFilter(Filter):
+    """A filter whose default limits hold for the languages in `tuned_for`. Its `rules` end with `self.for_languages(...)`."""
+
+    tuned_for: ClassVar[tuple[str, ...]] = ("en",)
+
+    other_languages: Policy = language_policy("judged")
+
+    def for_languages(self, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+        """The rules with presets made tables by language and, with `other_languages: pass`, for the known languages only."""
+        made = [self._made(rule) for rule in rules]
+        languages = self._known(made) if self.other_languages == "pass" else None
+        return tuple(made if languages is None else [_only(rule, languages) for rule in made])
+
+    def validated_for(self) -> frozenset[str] | None:
+        """The languages for which all limits that apply were chosen, None if that is any language.
+
+        A default stands for `tuned_for`, a table by language for its entries, a percentile for any. A number that the recipe
+        puts in a default's place is its author's choice, and stands for any.
+        """
+        return self._known(self.rules())
+
+    def _made(self, rule: Rule) -> Rule:
+        if rule.limit != "fineweb2":
+            return rule
+        default = self.default_of(rule.name)
+        assert default is None or isinstance(default, int | float)
+        values = fineweb2.limits(self.name(), rule.name)
+        return replace(rule, limit=Table(values=dict(values), default=default))
+
+    def _known(self, rules: Sequence[Rule]) -> frozenset[str] | None:
+        found: frozenset[str] | None = None
+        for rule in rules:
+            languages = self.languages_of(rule)
+            if languages is not None:
+                found = languages if found is None else found & languages
+        return found
+
+    def languages_of(self, rule: Rule) -> frozenset[str] | None:
+        """The languages for which one rule's limit was chosen; None for any."""
+        limit, default = rule.limit, self.default_of(rule.name)
+        if isinstance(limit, Table) and limit.by == "language" and limit.default is not None:
+            own = self.tuned_for if limit.default == default else ()
+            return frozenset(by_label(limit.values)) | frozenset(own)
+        return frozenset(self.tuned_for) if limit is not None and limit == default else None
+
+    @classmethod
+    def default_of(cls, key: str) -> Limit | None:
+        """The limit that a recipe gets if it names none."""
+        default: Limit | None = cls.model_fields[key].default
+        return default
+
+
+def is_in(table: pa.Table, languages: Collection[str]) -> np.ndarray:
+    """Which documents are in one of the languages, given by label; a document without language is in none."""
+    column = table.column("language").combine_chunks().dictionary_encode()
+    # a loop over the languages of the batch, not its documents
+    names = column.dictionary.to_pylist()
+    hits = np.array([name in languages or find_language(name) in languages for name in names] + [False], bool)
+    return np.asarray(hits[pc.fill_null(column.indices, len(hits) - 1).to_numpy(zero_copy_only=False)])
+
+
+def _only(rule: Rule, languages: frozenset[str]) -> Rule:
+    """The same limit for these languages, none for others."""
+    limit = rule.limit
+    if limit is None or isinstance(limit, Percentile):
+        return rule
+    table = limit if isinstance(limit, Table) else None
+    if table is not None and table.by != "language":
+        raise ValueError(
+            f"{rule.name} depends on the column {table.by!r}: `other_languages: pass` goes with limits by language only"
+        )
+    values = {name: table.limit_for(name) if table else limit for name in sorted(languages)}
+    return replace(rule, limit=Table(values=values, default=None))
