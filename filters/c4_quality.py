@@ -1,7 +1,6 @@
 """C4's rules: lines are edited first, then documents are judged by what was seen in their lines."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +10,7 @@ from pydantic import Field
 from schemas.rule import Limit, Rule, Table, at_least, at_most, count
 from stages.core.docs import Docs
 from stages.core.stage import Map, Measures, Stage
-from stages.core.tuned import Policy, TunedFilter, is_in, language_policy
+from stages.core.tuned import ENGLISH, Policy, TunedFilter, is_in, language_policy
 from stages.kernels.c4_lines import NO_LIMIT, LineRules, edit_lines
 from stages.kernels.sentences import sentences_of
 from stages.kernels.text import column_of, text_of
@@ -52,8 +51,6 @@ class C4Lines(Map):
     citations: bool = Field(True, description="cut out [1], [], [edit] and [citation needed]")
     other_languages: Policy = language_policy("edited and judged")
 
-    tuned_for: ClassVar[tuple[str, ...]] = ("en",)
-
     def columns_read(self) -> tuple[str, ...]:
         """The text; the language too, if it decides whether lines are edited."""
         return ("text",) if self.other_languages == "judge" else ("text", "language")
@@ -83,7 +80,7 @@ class C4Lines(Map):
         )
         text, seen = column_of(found.text), [found.lines_removed, found.lorem_ipsum, found.curly_bracket]
         if self.other_languages == "pass":
-            edited = is_in(table, self.tuned_for)
+            edited = is_in(table, ENGLISH)
             original = pc.fill_null(table.column("text").cast(pa.large_string()), "").combine_chunks()
             text, seen = pc.if_else(pa.array(edited), text, original), [numbers * edited for numbers in seen]
         columns: dict[str, pa.Array] = {"text": text}
@@ -106,6 +103,7 @@ class C4Document(TunedFilter):
     """
 
     unit = "line"
+    tuned = dict.fromkeys(("lorem_ipsum", "curly_bracket", "min_sentences"), ENGLISH)
 
     lorem_ipsum: bool = Field(True, description='drop documents with "lorem ipsum"')
     curly_bracket: bool = Field(True, description='drop documents with "{"')
@@ -135,7 +133,7 @@ class C4Document(TunedFilter):
     def languages_of(self, rule: Rule) -> frozenset[str] | None:
         """Lines are edited by the rules of English, whatever is looked for in what they leave."""
         own = rule.measure != "sentences" and rule.limit is not None and not isinstance(rule.limit, Table)
-        return frozenset(self.tuned_for) if own else super().languages_of(rule)
+        return ENGLISH if own else super().languages_of(rule)
 
 
 class C4Quality(C4Lines):

@@ -9,7 +9,7 @@ from filters.gopher_quality import ratio
 from schemas.rule import Limit, Rule, at_least, at_most, count, share
 from stages.core.docs import Docs
 from stages.core.stage import Measures
-from stages.core.tuned import TunedFilter
+from stages.core.tuned import ENGLISH, TunedFilter
 from stages.kernels.line_marks import line_shapes
 from stages.kernels.words import Mode, word_counts
 
@@ -31,6 +31,15 @@ class FinewebQuality(TunedFilter):
     """
 
     unit = "line"
+    tuned = dict.fromkeys(
+        (
+            "min_terminal_punctuation_fraction",
+            "max_short_line_fraction",
+            "max_duplicate_char_fraction",
+            "max_newline_fraction",
+        ),
+        ENGLISH,
+    )
 
     mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")
     min_lines: Limit | None = count(1, "fewest lines that are not blank", "lines")

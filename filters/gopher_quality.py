@@ -1,7 +1,8 @@
 """Gopher's quality rules: words, symbols, bullets, ellipses, stop words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +13,7 @@ from schemas.languages import by_label, find_language
 from schemas.rule import Limit, Preset, Rule, Table, at_least, at_most, between, count, share
 from stages.core.docs import Docs
 from stages.core.stage import Measures
-from stages.core.tuned import TunedFilter
+from stages.core.tuned import ENGLISH, SPACED, TunedFilter
 from stages.kernels.line_marks import line_marks
 from stages.kernels.stop_words import count_words_of, stop_words_of
 from stages.kernels.words import Mode, words
@@ -41,6 +42,10 @@ class GopherQuality(TunedFilter):
     """
 
     unit = "word"
+    tuned: ClassVar[Mapping[str, Collection[str]]] = {
+        **dict.fromkeys(("min_words", "max_words"), SPACED),
+        **dict.fromkeys(("min_mean_word_length", "max_mean_word_length", "min_alpha_word_fraction", "min_stop_words"), ENGLISH),
+    }
 
     mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")
     min_words: Limit | None = count(50, "fewest words", "words")
@@ -108,7 +113,7 @@ class GopherQuality(TunedFilter):
 
     def languages_of(self, rule: Rule) -> frozenset[str] | None:
         """A list of stop words in the default's place is its author's choice, too."""
-        own = rule.name == "min_stop_words" and self.stop_words != STOP_WORDS
+        own = rule.name == "min_stop_words" and isinstance(self.stop_words, tuple) and self.stop_words != STOP_WORDS
         return None if own and not isinstance(rule.limit, Table) else super().languages_of(rule)
 
     def _by_language(self) -> Mapping[str, tuple[str, ...]]:

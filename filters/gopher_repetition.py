@@ -9,7 +9,7 @@ from pydantic import Field
 from schemas.rule import Limit, Rule, at_most, share
 from stages.core.docs import Docs
 from stages.core.stage import Measures
-from stages.core.tuned import TunedFilter
+from stages.core.tuned import ENGLISH, TunedFilter
 from stages.kernels.grams import Grams, repeated_grams
 from stages.kernels.joined_grams import joined_duplicates
 from stages.kernels.lines import Repeats, line_repeats, paragraph_repeats
@@ -43,6 +43,7 @@ class GopherRepetition(TunedFilter):
     """
 
     unit = "word"
+    tuned = dict.fromkeys([f"max_{name}" for name in (*_PARTS, *_TOPS, *_DUPLICATES)], ENGLISH)
 
     mode: Mode = Field("sluice", description="whose words: ours, or those of datatrove (spaCy's English tokenizer)")
     max_duplicate_paragraph_fraction: Limit | None = share(0.30, "paragraphs equal to an earlier one")

@@ -8,7 +8,7 @@ import pyarrow as pa
 from schemas.rule import Limit, Rule, at_most, share
 from stages.core.docs import Docs
 from stages.core.stage import Measures
-from stages.core.tuned import TunedFilter
+from stages.core.tuned import ENGLISH, TunedFilter
 from stages.kernels.lines import filled_line_repeats
 
 
@@ -24,6 +24,7 @@ class LineRepetition(TunedFilter):
     """
 
     unit = "line"
+    tuned = dict.fromkeys(("max_repeat_fraction", "max_repeat_char_fraction"), ENGLISH)
 
     max_repeat_fraction: Limit | None = share(0.30, "lines equal to an earlier one")
     max_repeat_char_fraction: Limit | None = share(0.20, "characters in lines equal to an earlier one")

@@ -9,7 +9,7 @@ from pydantic import Field
 from schemas.rule import Limit, Rule, between, count
 from stages.core.docs import Docs
 from stages.core.stage import Measures
-from stages.core.tuned import TunedFilter
+from stages.core.tuned import SPACED, TunedFilter
 from stages.kernels.words import NOT_PUNCT, Mode, words
 
 
@@ -22,6 +22,7 @@ class WordCount(TunedFilter):
     """
 
     unit = "word"
+    tuned = dict.fromkeys(("min_words", "max_words"), SPACED)
 
     mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")
     min_words: Limit | None = count(50, "fewest words", "words")

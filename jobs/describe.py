@@ -11,10 +11,11 @@ from pipeline import recipe, registry
 from pipeline.function import Function
 from pipeline.specimens import example
 from schemas.errors import RecipeError
+from schemas.languages import labels
 from stages.core.stage import Expand, Filter, Global, Map, Stage
 
 KINDS: tuple[tuple[type[Stage], str], ...] = ((Expand, "expand"), (Filter, "filter"), (Global, "global"), (Map, "map"))
-_LIMIT = "int | float | Percentile | Table | Literal['fineweb2']"
+_LIMIT = re.compile(r"Union\[int, float, Percentile, Table, Literal\['fineweb2'\](, null)?\]")
 INHERITED = {"gate": "end the group: what this filter drops is not measured by those after it"}
 
 
@@ -88,6 +89,8 @@ def as_text(found: Mapping[str, Any]) -> str:
     if found["unit"]:
         languages = found["validated_for"]
         told = "any language" if languages is None else ", ".join(languages)
+        if languages is not None and len(languages) > len(labels()) / 2:
+            told = f"all languages but {', '.join(sorted(set(labels()) - set(languages)))}"
         lines.append(f"counts  {found['unit']}s; default limits hold for {told}")
     lines.append(f"reads   {', '.join(found['reads']) or 'what the function takes'}")
     lines.append(f"writes  {', '.join(f'{key} ({kind})' for key, kind in found['writes'].items()) or 'nothing'}")
@@ -178,7 +181,8 @@ def _parameter(key: str, field: Any) -> dict[str, Any]:
 def _type(annotation: Any) -> str:
     text = annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
     text = re.sub(r"typing\.|\b[a-z_]+(?:\.[a-z_]+)*\.(?=[A-Z])", "", text)
-    return re.sub(r"\bNoneType\b|\bNone\b", "null", text.replace(_LIMIT, "limit"))
+    text = re.sub(r"\bNoneType\b|\bNone\b", "null", text)
+    return _LIMIT.sub(lambda found: "limit | null" if found[1] else "limit", text)
 
 
 def _plain(value: Any) -> Any:

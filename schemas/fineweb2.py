@@ -2,7 +2,8 @@
 
 Numbers and words are those of huggingface/fineweb-2, configs/*.yml, as written down in `fineweb2.tsv` beside this file
 (which tells where they come from and under which licence). They were chosen on the words of one tokenizer for each
-language. Where ours cut a script without spaces into letters, a shortest mean length of words has no meaning and is left out.
+language. Where our words are the letters of a script without spaces, a shortest mean length of words has no meaning and is
+left out; and where such a letter is less than a syllable, so are the limits on n-grams, which common words would break.
 A language in several scripts has the limits of the first, and the stop words of all.
 """
 
@@ -10,9 +11,11 @@ import functools
 from collections.abc import Mapping
 from pathlib import Path
 
-from schemas.languages import UNSPACED
+from schemas.languages import LETTERS_AS_WORDS
 
 _FILE = Path(__file__).with_name("fineweb2.tsv")
+
+_SMALL_LETTERS = frozenset({"km", "lo", "my", "th"})
 
 _COLUMNS = {
     ("gopher_repetition", "max_duplicate_line_fraction"): "dup_line_frac",
@@ -39,16 +42,21 @@ def limits(stage: str, key: str) -> Mapping[str, float | None]:
     found: dict[str, float | None] = {}
     for label, rows in _rows().items():
         number = float(rows[0][column])
-        off = column == "min_avg_word_length" and (number == 0 or label in UNSPACED)
-        found[label] = None if off else number
+        found[label] = None if _is_off(column, label, number) else number
     return found
+
+
+def _is_off(column: str, label: str, number: float) -> bool:
+    if column == "min_avg_word_length":
+        return number == 0 or label in LETTERS_AS_WORDS
+    return number < 0 or (label in _SMALL_LETTERS and column.startswith(("top_", "dup_")) and column != "dup_line_frac")
 
 
 @functools.cache
 def stop_words() -> Mapping[str, tuple[str, ...]]:
     """Stop words by language."""
     return {
-        label: tuple(dict.fromkeys(word for row in rows for word in row["stopwords"].split(" ")))
+        label: tuple(dict.fromkeys(word for row in rows for word in row["stopwords"].split("|")))
         for label, rows in _rows().items()
     }
 

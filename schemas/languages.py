@@ -15,8 +15,8 @@ Value = TypeVar("Value")
 UNDETERMINED = "und"
 """ISO 639 for text whose language could not be told."""
 
-UNSPACED = frozenset({"bo", "ja", "km", "lo", "my", "th", "wuu", "yue", "zh"})
-"""Labels of languages that put no spaces between words."""
+LETTERS_AS_WORDS = frozenset({"ja", "km", "lo", "my", "th", "wuu", "yue", "zh"})
+"""Labels of languages written without spaces, each of whose letters counts as a word (see `stages.kernels.words`)."""
 
 # label; ISO 639-2 and 639-3 codes (more where a macrolanguage is usually met as one of its members); scripts; names
 _TABLE = """

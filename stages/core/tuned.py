@@ -1,6 +1,6 @@
 """Filters whose default limits were chosen on text of some languages only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
@@ -10,9 +10,13 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from schemas import fineweb2
-from schemas.languages import by_label, find_language
+from schemas.languages import LETTERS_AS_WORDS, by_label, find_language, labels
 from schemas.rule import Limit, Percentile, Rule, Table
 from stages.core.stage import Filter
+
+ENGLISH = frozenset({"en"})
+SPACED = frozenset(labels()) - LETTERS_AS_WORDS
+"""Languages in which our words are words; in all of these FineWeb-2 asks for the same number of words."""
 
 Policy = Literal["judge", "pass"]
 
@@ -27,9 +31,10 @@ def language_policy(done: str) -> Any:
 
 
 class TunedFilter(Filter):
-    """A filter whose default limits hold for the languages in `tuned_for`. Its `rules` end with `self.for_languages(...)`."""
+    """A filter with default limits that were chosen for some languages. Its `rules` end with `self.for_languages(...)`."""
 
-    tuned_for: ClassVar[tuple[str, ...]] = ("en",)
+    tuned: ClassVar[Mapping[str, Collection[str]]] = {}
+    """Labels of the languages for which each limit's default was chosen; a limit that is not here holds for any."""
 
     other_languages: Policy = language_policy("judged")
 
@@ -42,8 +47,8 @@ class TunedFilter(Filter):
     def validated_for(self) -> frozenset[str] | None:
         """The languages for which all limits that apply were chosen, None if that is any language.
 
-        A default stands for `tuned_for`, a table by language for its entries, a percentile for any. A number that the recipe
-        puts in a default's place is its author's choice, and stands for any.
+        A default stands for the languages in `tuned`, a table by language for its entries, a percentile for any. A number that
+        the recipe puts in a default's place is its author's choice, and stands for any.
         """
         return self._known(self.rules())
 
@@ -65,11 +70,12 @@ class TunedFilter(Filter):
 
     def languages_of(self, rule: Rule) -> frozenset[str] | None:
         """The languages for which one rule's limit was chosen; None for any."""
-        limit, default = rule.limit, self.default_of(rule.name)
+        limit, default, known = rule.limit, self.default_of(rule.name), self.tuned.get(rule.name)
+        if known is None:
+            return None
         if isinstance(limit, Table) and limit.by == "language" and limit.default is not None:
-            own = self.tuned_for if limit.default == default else ()
-            return frozenset(by_label(limit.values)) | frozenset(own)
-        return frozenset(self.tuned_for) if limit is not None and limit == default else None
+            return frozenset(by_label(limit.values)) | frozenset(known if limit.default == default else ())
+        return frozenset(known) if limit is not None and limit == default else None
 
     @classmethod
     def default_of(cls, key: str) -> Limit | None:
