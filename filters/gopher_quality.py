@@ -112,9 +112,8 @@ class GopherQuality(TunedFilter):
         return self.for_languages([self._where_listed(rule) if rule.name == "min_stop_words" else rule for rule in rules])
 
     def languages_of(self, rule: Rule) -> frozenset[str] | None:
-        """A list of stop words in the default's place is its author's choice, too."""
-        own = rule.name == "min_stop_words" and isinstance(self.stop_words, tuple) and self.stop_words != STOP_WORDS
-        return None if own and not isinstance(rule.limit, Table) else super().languages_of(rule)
+        """Other stop words than the default's are their author's choice, too."""
+        return None if rule.name == "min_stop_words" and self.stop_words != STOP_WORDS else super().languages_of(rule)
 
     def _by_language(self) -> Mapping[str, tuple[str, ...]]:
         if isinstance(self.stop_words, dict):

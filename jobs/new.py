@@ -31,7 +31,6 @@ class $name(Filter):
     """
 
     unit = "char"
-
     max_fraction: Limit | None = share(0.1, "largest share of exclamation marks")
 
     def measures(self) -> dict[str, pa.DataType]:

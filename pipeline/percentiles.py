@@ -60,7 +60,7 @@ class PercentileLimits(Global):
     def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
         rules = self.filter.percentile_rules()
         limits: list[Limits] = []
-        quantiles: dict[str, Any] = {}
+        quantiles: dict[tuple[str, str], dict[str, Any]] = {}
         for rule in rules:
             wanted, by = _percentile(rule), _percentile(rule).by
             sizes = _group_sizes(sketches, rule.measure, by)
@@ -75,13 +75,14 @@ class PercentileLimits(Global):
                     name: {"documents": sizes[name], "values": [numbers[at] for at in QUANTILES]}
                     for name, numbers in found.items()
                 }
-                quantiles[rule.measure] = {"by": by, "percentiles": list(QUANTILES), "groups": rows}
+                told = {"measure": rule.measure, "by": by, "percentiles": list(QUANTILES), "groups": rows, "rules": []}
+                quantiles.setdefault((rule.measure, by), told)["rules"].append(rule.name)
         for part in sketches.parts():
             table = sketches.read(part, ["row", *self.sketch_schema().names])
             if table.num_rows:
                 verdicts.write(part, _verdicts(table, rules, limits))
-        told = {rule.name: _told(rule, numbers) for rule, numbers in zip(rules, limits, strict=True)}
-        return {"limits": told, **({"quantiles": quantiles} if quantiles else {})}
+        named = {rule.name: _told(rule, numbers) for rule, numbers in zip(rules, limits, strict=True)}
+        return {"limits": named, **({"quantiles": list(quantiles.values())} if quantiles else {})}
 
 
 def _percentile(rule: Rule) -> Percentile:
@@ -105,6 +106,7 @@ def _groups(sketches: Sketches, measure: str, by: str | None) -> Iterator[tuple[
         values = table.column(0).to_numpy()
         if by is None:
             yield "", values
+        if by is None or not len(values):
             continue
         codes = table.column(1).combine_chunks().dictionary_encode()
         order = np.argsort(codes.indices.to_numpy(zero_copy_only=False), kind="stable")

@@ -14,7 +14,8 @@ class Percentile(BaseModel):
 
     The number it stands for is the smallest measured value v such that at least `percentile` per cent of the
     documents measure v or less (numpy's `inverted_cdf`); it is stored in the manifest. With `by: language` each language
-    has a number of its own, found among its documents; `by` may name any column with few different values.
+    has a number of its own, found among its documents, and the report a table of the measure's quantiles by language
+    (percentile 0 gives the table and drops nothing); `by` may name any column with few different values.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
