@@ -100,13 +100,14 @@ def _told(rule: Rule, limits: Limits) -> Any:
 
 
 def _groups(sketches: Sketches, measure: str, by: str | None) -> Iterator[tuple[str, np.ndarray]]:
-    """The measure's values of each part and group."""
+    """The measure's values of each part and group that has documents."""
     for part in sketches.parts():
         table = sketches.read(part, [measure, *([_group_column(by)] if by else [])])
         values = table.column(0).to_numpy()
+        if not len(values):
+            continue
         if by is None:
             yield "", values
-        if by is None or not len(values):
             continue
         codes = table.column(1).combine_chunks().dictionary_encode()
         order = np.argsort(codes.indices.to_numpy(zero_copy_only=False), kind="stable")
@@ -116,11 +117,10 @@ def _groups(sketches: Sketches, measure: str, by: str | None) -> Iterator[tuple[
 
 
 def _group_sizes(sketches: Sketches, measure: str, by: str | None) -> dict[str, int]:
-    """Documents of each group, by name; groups without documents are none."""
+    """Documents of each group, by name."""
     sizes: dict[str, int] = {}
     for name, values in _groups(sketches, measure, by):
-        if len(values):
-            sizes[name] = sizes.get(name, 0) + len(values)
+        sizes[name] = sizes.get(name, 0) + len(values)
         if len(sizes) > MOST_GROUPS:
             raise StageError(f"percentile by {by!r}: the column has more than {MOST_GROUPS} different values")
     return dict(sorted(sizes.items()))

@@ -1,6 +1,7 @@
 """Words of a document counted by kind, and the different stop words of its language among them, in one pass."""
 
 import functools
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,12 +15,16 @@ from stages.kernels.words import HAS_ALPHA, NOT_PUNCT, Mode, Words, hash_of, wor
 class StopWords(NamedTuple):
     """Hash tables of some lists of stop words, one after the other.
 
+    sieves       uint64 for each list: bit h is set if the hash of a stop word's first word has h for its highest six bits
+    singles      uint64 for each list: the bits of its sieve that only one stop word sets
     first        int64, lists + 1: where each list's table begins in `slots`; sizes are powers of two
     slots        int32, the stop word in a slot, or -1
     bounds       int64, stop words + 1: where each one's words begin in `hashes`
     hashes       uint64, the words that a stop word is made of, one or more
     """
 
+    sieves: np.ndarray
+    singles: np.ndarray
     first: np.ndarray
     slots: np.ndarray
     bounds: np.ndarray
@@ -29,10 +34,13 @@ class StopWords(NamedTuple):
 @functools.lru_cache(maxsize=32)
 def stop_words_of(lists: tuple[tuple[str, ...], ...], mode: Mode) -> StopWords:
     """Tables of the lists. A stop word that the mode cuts into several words stands where these follow without a gap."""
-    first, tables, bounds, hashes = [0], [], [0], []
+    sieves, singles, first, tables, bounds, hashes = [], [], [0], [], [0], []
     for stop_words in lists:
         cut = [parts for word in dict.fromkeys(stop_words) if (parts := _parts(word, mode))]
         table = np.full(1 << (4 * len(cut) + 4).bit_length(), -1, np.int32)
+        bits = Counter(1 << (parts[0] >> 58) for parts in cut)
+        sieves.append(sum(bits))
+        singles.append(sum(bit for bit, count in bits.items() if count == 1))
         for parts in cut:
             slot = parts[0] % len(table)
             while table[slot] >= 0:
@@ -43,7 +51,9 @@ def stop_words_of(lists: tuple[tuple[str, ...], ...], mode: Mode) -> StopWords:
         tables.append(table)
         first.append(first[-1] + len(table))
     slots = np.concatenate(tables) if tables else np.zeros(0, np.int32)
-    return StopWords(np.array(first, np.int64), slots, np.array(bounds, np.int64), np.array(hashes, np.uint64))
+    kinds = (np.uint64, np.uint64, np.int64, np.int32, np.int64, np.uint64)
+    fields = (sieves, singles, first, slots, bounds, hashes)
+    return StopWords(*(np.array(field, kind) for field, kind in zip(fields, kinds, strict=True)))
 
 
 def _parts(word: str, mode: Mode) -> list[int]:
@@ -73,6 +83,8 @@ def count_words(
     lengths: Any,
     hashes: Any,
     flags: Any,
+    sieves: Any,
+    singles: Any,
     first: Any,
     slots: Any,
     bounds: Any,
@@ -88,24 +100,29 @@ def count_words(
     for document in range(len(doc_offsets) - 1):
         words_, code_points, with_letter, different = 0, 0, 0, 0
         begin, end = doc_offsets[document], doc_offsets[document + 1]
-        for word in range(begin, end):
-            flag = flags[word]
-            if flag & NOT_PUNCT:
-                words_ += 1
-                code_points += lengths[word]
-            with_letter += flag & HAS_ALPHA
+        for word in range(begin, end):  # no branches: the compiler makes vectors of it
+            is_word = np.int64(flags[word] & NOT_PUNCT != 0)
+            words_ += is_word
+            code_points += is_word * lengths[word]
+            with_letter += np.int64(flags[word] & HAS_ALPHA != 0)
         counted[document], letters[document], alpha[document] = words_, code_points, with_letter
         chosen = lists[document]
         if chosen < 0:
             continue
+        sieve = sieves[chosen]
         base, mask = first[chosen], np.uint64(first[chosen + 1] - first[chosen] - 1)
         for word in range(begin, end):
-            slot = hashes[word] & mask
+            value = hashes[word]
+            bit = np.uint64(1) << (value >> np.uint64(58))
+            if sieve & bit == 0:
+                continue
+            slot = value & mask
             index = np.int64(slots[base + np.int64(slot)])
             while index >= 0:
                 if last_seen[index] != document and _stands(starts, sizes, hashes, word, end, bounds, stop_hashes, index):
                     last_seen[index] = document
                     different += 1
+                    sieve &= ~(bit & singles[chosen])  # its word need not be looked up again
                 slot = (slot + np.uint64(1)) & mask
                 index = np.int64(slots[base + np.int64(slot)])
         stop[document] = different
