@@ -32,8 +32,16 @@ class C4Lines(Map):
     cut out; no terminal punctuation, or "..." at the end, removes it; so do too few words (counted before citations were
     cut out); then lorem ipsum, javascript, "{" and the phrases of policies are looked for.
 
+    Where toolkits differ:
+    word        what white space parts, for the longest word and the fewest words of a line
+    numbers     3 words in a line, 5 sentences in the text; in DCLM 5 and 3
+    end marks   . ? ! " ' but not "..."; those of other scripts are none, so that their lines go. mC4 left the rule out for
+                that (Xue et al. 2021, section 3.1): `other_languages: pass`, or `terminal_punctuation: false` with
+                `min_words_per_line: null`
+    empty text  has no line and no sentence
+
     Raffel et al. 2020, section 2.2; order and details of datatrove 0.10. `mode` chooses how sentences are counted,
-    see `sentences_of`.
+    see `sentences_of`: there the marks of all scripts end a sentence.
     """
 
     mode: Mode = Field("sluice", description="whose sentences: ours, or those of datatrove (spaCy's sentencizer)")

@@ -23,11 +23,18 @@ class FinewebQuality(TunedFilter):
     duplicate_char_fraction        code points in lines equal to an earlier one / code points other than newlines
     newline_fraction               newlines / words, punctuation marks included
 
-    Lines are cut at "\\n" only, blank ones left out, and not stripped: a space or "\\r" at the end hides the full stop. A share
-    of nothing is 0. Source: Penedo et al. 2024 (FineWeb), section 3.6; decisions of datatrove 0.10 (FineWebQualityFilter) with
+    Where toolkits differ:
+    line               cut at "\\n" only, blank ones left out, not stripped: a space or "\\r" at the end hides the full stop
+    end marks          sentence ends of all scripts (. ? ! 。 । ؟ ...); no quotes, brackets, colons or ellipses
+    duplicate lines    the first copy does not count; denominator: code points of the text but for newlines
+    word               what `mode` cuts, punctuation marks included
+    empty text         has no line and breaks `min_lines`; a share of nothing is 0
+
+    Source: Penedo et al. 2024 (FineWeb), section 3.6; decisions of datatrove 0.10 (FineWebQualityFilter) with
     `mode: datatrove`. What it calls "empty" is a document with less than `min_lines` of 1 here, which breaks
     `min_terminal_punctuation_fraction` as well. Lines without a word, of invisible controls, measure 0 newlines / words in the
-    default mode; spaCy makes tokens of controls. There, a text above 1,000,000 code points raises; here it is judged.
+    default mode; spaCy makes tokens of controls. There, a text above 1,000,000 code points raises; here it is judged. Thai and
+    others have no end marks: `fineweb2` gives FineWeb-2's limits by language.
     """
 
     unit = "line"

@@ -34,11 +34,23 @@ class GopherQuality(TunedFilter):
     alpha_word_fraction     words with a letter / all words
     stop_words              different stop words that occur as words, in the given case
 
-    Lines are those of `str.splitlines`, blank ones included. A share of nothing is 0, so an empty document breaks the minimums.
+    Where toolkits differ:
+    word           what `mode` cuts, punctuation marks apart; one of punctuation alone counts in no minimum and no length
+    word length    mean, not median
+    symbol ratio   hash signs and ellipses each by themselves, counted in the text, for all words
+    bullets        • and - after white space; * ‣ ● are none
+    ellipsis       "..." or "…" at the end of a line; ". . ." and "read more" are none
+    stop words     different ones, in the given case; by language where `stop_words` says so. One that is several words to us
+                   (Thai, Lao, Khmer, Burmese, kana) stands where these follow each other without a gap
+    minimum words  50
+    empty text     a share of nothing is 0, so it breaks the minimums
+
+    Lines are those of `str.splitlines`, blank ones included.
     Limits: Rae et al. 2021 (Gopher), table A1; decisions of datatrove 0.10 (GopherQualityFilter) with `mode: datatrove`. There,
     a document without words raises once `min_words` is off, and one of punctuation alone has no mean length and passes that
     rule; here both measure 0 and are judged. There, a limit of 0 switches a rule off; here `null` does. There, a text above
-    1,000,000 code points raises (spaCy's `max_length`); here it is judged.
+    1,000,000 code points raises (spaCy's `max_length`); here it is judged. Lengths, letters and stop words depend on the
+    language: `fineweb2` gives FineWeb-2's.
     """
 
     unit = "word"

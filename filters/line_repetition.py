@@ -18,9 +18,14 @@ class LineRepetition(TunedFilter):
     repeat_fraction       repeats / lines
     repeat_char_fraction  code points in repeats / code points in lines
 
-    A line ends at "\n" or "\r\n". Empty lines do not count. A document without lines scores 0 on both and is kept.
-    Limits: Rae et al. 2021 (Gopher), table A1. The first copy is not a repeat, as in datatrove; in
-    Dolma and DCLM it is, so the same limits make a stricter filter there.
+    Where toolkits differ:
+    duplicate lines   the first copy is not a repeat, as in datatrove; in Dolma and DCLM it is, so the same limits make a
+                      stricter filter there
+    denominator       code points in the lines, not in the whole text as in datatrove
+    lines             end at "\n" or "\r\n"; empty ones do not count
+    empty text        scores 0 on both and is kept
+
+    Limits: Rae et al. 2021 (Gopher), table A1.
     """
 
     unit = "line"

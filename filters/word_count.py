@@ -18,6 +18,8 @@ class WordCount(TunedFilter):
 
     words  words with a code point that is not punctuation
 
+    Where toolkits differ: a word is what `mode` cuts, not what white space parts; in scripts without spaces each letter is one,
+    so that a limit for them is another. An empty text has 0 words.
     Limits: Rae et al. 2021 (Gopher), table A1.
     """
 

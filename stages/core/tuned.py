@@ -25,8 +25,8 @@ def language_policy(done: str) -> Any:
     """A pydantic field for what happens to documents in languages for which the limits were not chosen."""
     return Field(
         "judge",
-        description="documents in languages for which the limits were not chosen (by the column `language`):"
-        f" judge: {done} like all others, with a warning; pass: left as they are and kept",
+        description="what becomes of documents whose `language` is one for which the limits were not chosen:"
+        f" with judge they are {done} like all others, and the report warns; with pass they stay as they are",
     )
 
 
