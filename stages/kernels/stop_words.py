@@ -101,10 +101,10 @@ def count_words(
         words_, code_points, with_letter, different = 0, 0, 0, 0
         begin, end = doc_offsets[document], doc_offsets[document + 1]
         for word in range(begin, end):  # no branches: the compiler makes vectors of it
-            is_word = np.int64(flags[word] & NOT_PUNCT != 0)
+            is_word = flags[word] & NOT_PUNCT != 0
             words_ += is_word
             code_points += is_word * lengths[word]
-            with_letter += np.int64(flags[word] & HAS_ALPHA != 0)
+            with_letter += flags[word] & HAS_ALPHA != 0
         counted[document], letters[document], alpha[document] = words_, code_points, with_letter
         chosen = lists[document]
         if chosen < 0:
