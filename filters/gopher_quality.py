@@ -1,5 +1,6 @@
 """Gopher's quality rules: words, symbols, bullets, ellipses, stop words."""
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar
@@ -128,9 +129,7 @@ class GopherQuality(TunedFilter):
         return None if rule.name == "min_stop_words" and self.stop_words != STOP_WORDS else super().languages_of(rule)
 
     def _by_language(self) -> Mapping[str, tuple[str, ...]]:
-        if isinstance(self.stop_words, dict):
-            return self.stop_words
-        return {"en": STOP_WORDS, **fineweb2.stop_words()}
+        return self.stop_words if isinstance(self.stop_words, dict) else _fineweb2()
 
     def _where_listed(self, rule: Rule) -> Rule:
         """The rule for the languages that have stop words only."""
@@ -152,6 +151,12 @@ class GopherQuality(TunedFilter):
         places = np.array([used.index(name) if name is not None else -1 for name in names], np.int64)
         rows = languages.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False)
         return tuple(lists[name] for name in used), places[rows]
+
+
+@functools.cache
+def _fineweb2() -> Mapping[str, tuple[str, ...]]:
+    """FineWeb-2's stop words, which has none for English, and Gopher's."""
+    return {"en": STOP_WORDS, **fineweb2.stop_words()}
 
 
 def _entry(language: str | None, lists: Mapping[str, tuple[str, ...]]) -> str | None:

@@ -1,5 +1,6 @@
 """Filters whose default limits were chosen on text of some languages only."""
 
+import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Literal
@@ -57,8 +58,7 @@ class TunedFilter(Filter):
             return rule
         default = self.default_of(rule.name)
         assert default is None or isinstance(default, int | float)
-        values = fineweb2.limits(self.name(), rule.name)
-        return replace(rule, limit=Table(values=dict(values), default=default))
+        return replace(rule, limit=_published(self.name(), rule.name, default))
 
     def _known(self, rules: Sequence[Rule]) -> frozenset[str] | None:
         found: frozenset[str] | None = None
@@ -91,6 +91,12 @@ def is_in(table: pa.Table, languages: Collection[str]) -> np.ndarray:
     names = column.dictionary.to_pylist()
     hits = np.array([name in languages or find_language(name) in languages for name in names] + [False], bool)
     return np.asarray(hits[pc.fill_null(column.indices, len(hits) - 1).to_numpy(zero_copy_only=False)])
+
+
+@functools.lru_cache(maxsize=256)
+def _published(stage: str, key: str, default: float | None) -> Table:
+    """FineWeb-2's limits by language; made once, as rules are asked for at every batch."""
+    return Table(values=dict(fineweb2.limits(stage, key)), default=default)
 
 
 def _only(rule: Rule, languages: frozenset[str]) -> Rule:

@@ -61,7 +61,7 @@ def test_stop_words_are_those_of_the_files() -> None:
 
 
 def test_all_languages_are_labels_and_all_numbers_are_in_range() -> None:
-    assert len(fineweb2.stop_words()) == 117
+    assert len(fineweb2.stop_words()) == 160
     for stage, key in KEYS:
         limits = fineweb2.limits(stage, key)
         assert set(limits) == set(fineweb2.stop_words()) <= set(labels())
