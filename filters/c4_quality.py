@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
-from schemas.rule import Limit, Rule, at_least, at_most, count
+from schemas.rule import Limit, Rule, Table, at_least, at_most, count
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Map, Measures, Stage
+from stages.core.stage import Map, Measures, Stage
+from stages.core.tuned import ENGLISH, Policy, TunedFilter, is_in, language_policy
 from stages.kernels.c4_lines import NO_LIMIT, LineRules, edit_lines
 from stages.kernels.sentences import sentences_of
 from stages.kernels.text import column_of, text_of
@@ -30,8 +32,16 @@ class C4Lines(Map):
     cut out; no terminal punctuation, or "..." at the end, removes it; so do too few words (counted before citations were
     cut out); then lorem ipsum, javascript, "{" and the phrases of policies are looked for.
 
+    Where toolkits differ:
+    word        what white space parts, for the longest word and the fewest words of a line
+    numbers     3 words in a line, 5 sentences in the text; in DCLM 5 and 3
+    end marks   . ? ! " ' but not "..."; those of other scripts are none, so that their lines go. mC4 left the rule out for
+                that (Xue et al. 2021, section 3.1): `other_languages: pass`, or `terminal_punctuation: false` with
+                `min_words_per_line: null`
+    empty text  has no line and no sentence
+
     Raffel et al. 2020, section 2.2; order and details of datatrove 0.10. `mode` chooses how sentences are counted,
-    see `sentences_of`.
+    see `sentences_of`: there the marks of all scripts end a sentence.
     """
 
     mode: Mode = Field("sluice", description="whose sentences: ours, or those of datatrove (spaCy's sentencizer)")
@@ -47,6 +57,11 @@ class C4Lines(Map):
     curly_bracket: bool = Field(True, description='drop documents with "{"')
     policy: bool = Field(True, description="remove lines about terms of use, privacy policy or cookies")
     citations: bool = Field(True, description="cut out [1], [], [edit] and [citation needed]")
+    other_languages: Policy = language_policy("edited and judged")
+
+    def columns_read(self) -> tuple[str, ...]:
+        """The text; the language too, if it decides whether lines are edited."""
+        return ("text",) if self.other_languages == "judge" else ("text", "language")
 
     def columns_written(self) -> dict[str, pa.DataType]:
         """The text, and what was seen."""
@@ -71,9 +86,15 @@ class C4Lines(Map):
                 policy=self.policy,
             ),
         )
-        columns: dict[str, pa.Array] = {"text": column_of(found.text)}
-        seen = (found.lines, found.lines_removed, found.lorem_ipsum, found.curly_bracket, sentences_of(found.text, self.mode))
-        for column, numbers in zip(_COLUMNS.values(), seen, strict=True):
+        text, seen = column_of(found.text), [found.lines_removed, found.lorem_ipsum, found.curly_bracket]
+        if self.other_languages == "pass":
+            edited = is_in(table, ENGLISH)
+            original = pc.fill_null(table.column("text").cast(pa.large_string()), "").combine_chunks()
+            text, seen = pc.if_else(pa.array(edited), text, original), [numbers * edited for numbers in seen]
+        columns: dict[str, pa.Array] = {"text": text}
+        for column, numbers in zip(
+            _COLUMNS.values(), (found.lines, *seen, sentences_of(text_of(text), self.mode)), strict=True
+        ):
             columns[column] = pa.array(numbers.astype(np.int32))
         for name, values in columns.items():
             place = table.schema.get_field_index(name)
@@ -81,13 +102,16 @@ class C4Lines(Map):
         return table
 
 
-class C4Document(Filter):
+class C4Document(TunedFilter):
     """Keep documents without lorem ipsum and curly brackets and with enough sentences, judged by the columns of C4Lines.
 
     lorem_ipsum, curly_bracket   1 if a line that reached the test had it
     sentences                    sentences in the lines that were left
     lines, lines_removed         of the document before it was edited; no rule, for the ledger
     """
+
+    unit = "line"
+    tuned = dict.fromkeys(("lorem_ipsum", "curly_bracket", "min_sentences"), ENGLISH)
 
     lorem_ipsum: bool = Field(True, description='drop documents with "lorem ipsum"')
     curly_bracket: bool = Field(True, description='drop documents with "{"')
@@ -107,11 +131,17 @@ class C4Document(Filter):
 
     def rules(self) -> Sequence[Rule]:
         """In datatrove's order."""
-        return (
+        rules = (
             at_most("lorem_ipsum", 0 if self.lorem_ipsum else None, "lorem_ipsum"),
             at_most("curly_bracket", 0 if self.curly_bracket else None, "curly_bracket"),
             at_least("sentences", self.min_sentences, "min_sentences"),
         )
+        return self.for_languages(rules)
+
+    def languages_of(self, rule: Rule) -> frozenset[str] | None:
+        """Lines are edited by the rules of English, whatever is looked for in what they leave."""
+        own = rule.measure != "sentences" and rule.limit is not None and not isinstance(rule.limit, Table)
+        return ENGLISH if own else super().languages_of(rule)
 
 
 class C4Quality(C4Lines):
@@ -131,4 +161,4 @@ class C4Quality(C4Lines):
         return C4Lines(**{name: getattr(self, name) for name in C4Lines.model_fields})
 
     def _document(self) -> C4Document:
-        return C4Document(lorem_ipsum=self.lorem_ipsum, curly_bracket=self.curly_bracket, min_sentences=self.min_sentences)
+        return C4Document(**{name: getattr(self, name) for name in C4Document.model_fields if name != "gate"})

@@ -8,12 +8,13 @@ from pydantic import Field
 from filters.gopher_quality import ratio
 from schemas.rule import Limit, Rule, at_least, at_most, count, share
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Measures
+from stages.core.stage import Measures
+from stages.core.tuned import ENGLISH, TunedFilter
 from stages.kernels.line_marks import line_shapes
 from stages.kernels.words import Mode, word_counts
 
 
-class FinewebQuality(Filter):
+class FinewebQuality(TunedFilter):
     """Keep documents whose lines look like paragraphs: they end in a full stop, are long, and occur once.
 
     lines                          lines that are not blank
@@ -22,12 +23,30 @@ class FinewebQuality(Filter):
     duplicate_char_fraction        code points in lines equal to an earlier one / code points other than newlines
     newline_fraction               newlines / words, punctuation marks included
 
-    Lines are cut at "\\n" only, blank ones left out, and not stripped: a space or "\\r" at the end hides the full stop. A share
-    of nothing is 0. Source: Penedo et al. 2024 (FineWeb), section 3.6; decisions of datatrove 0.10 (FineWebQualityFilter) with
+    Where toolkits differ:
+    line               cut at "\\n" only, blank ones left out, not stripped: a space or "\\r" at the end hides the full stop
+    end marks          sentence ends of all scripts (. ? ! 。 । ؟ ...); no quotes, brackets, colons or ellipses
+    duplicate lines    the first copy does not count; denominator: code points of the text but for newlines
+    word               what `mode` cuts, punctuation marks included
+    empty text         has no line and breaks `min_lines`; a share of nothing is 0
+
+    Source: Penedo et al. 2024 (FineWeb), section 3.6; decisions of datatrove 0.10 (FineWebQualityFilter) with
     `mode: datatrove`. What it calls "empty" is a document with less than `min_lines` of 1 here, which breaks
     `min_terminal_punctuation_fraction` as well. Lines without a word, of invisible controls, measure 0 newlines / words in the
-    default mode; spaCy makes tokens of controls. There, a text above 1,000,000 code points raises; here it is judged.
+    default mode; spaCy makes tokens of controls. There, a text above 1,000,000 code points raises; here it is judged. Thai and
+    others have no end marks: `fineweb2` gives FineWeb-2's limits by language.
     """
+
+    unit = "line"
+    tuned = dict.fromkeys(
+        (
+            "min_terminal_punctuation_fraction",
+            "max_short_line_fraction",
+            "max_duplicate_char_fraction",
+            "max_newline_fraction",
+        ),
+        ENGLISH,
+    )
 
     mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")
     min_lines: Limit | None = count(1, "fewest lines that are not blank", "lines")
@@ -67,10 +86,11 @@ class FinewebQuality(Filter):
     def rules(self) -> Sequence[Rule]:
         """datatrove's order."""
         minimum = self.min_terminal_punctuation_fraction
-        return (
+        rules = (
             at_least("lines", self.min_lines, "min_lines"),
             at_least("terminal_punctuation_fraction", minimum, "min_terminal_punctuation_fraction"),
             at_most("short_line_fraction", self.max_short_line_fraction, "max_short_line_fraction"),
             at_most("duplicate_char_fraction", self.max_duplicate_char_fraction, "max_duplicate_char_fraction"),
             at_most("newline_fraction", self.max_newline_fraction, "max_newline_fraction"),
         )
+        return self.for_languages(rules)

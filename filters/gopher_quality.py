@@ -1,23 +1,29 @@
 """Gopher's quality rules: words, symbols, bullets, ellipses, stop words."""
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from schemas.rule import Limit, Rule, at_least, at_most, between, count, share
+from schemas import fineweb2
+from schemas.languages import by_label, find_language
+from schemas.rule import Limit, Preset, Rule, Table, at_least, at_most, between, count, share
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Measures
-from stages.kernels.compile import leaf
+from stages.core.stage import Measures
+from stages.core.tuned import ENGLISH, SPACED, TunedFilter
 from stages.kernels.line_marks import line_marks
-from stages.kernels.words import HAS_ALPHA, NOT_PUNCT, Mode, Words, hash_of, words
+from stages.kernels.stop_words import count_words_of, stop_words_of
+from stages.kernels.words import Mode, words
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
+_OTHERS = "default"
 
 
-class GopherQuality(Filter):
+class GopherQuality(TunedFilter):
     """Keep documents that look like prose: enough words, of usual length, with few symbols, bullets and ellipses.
 
     words                   words with a code point that is not punctuation
@@ -29,12 +35,30 @@ class GopherQuality(Filter):
     alpha_word_fraction     words with a letter / all words
     stop_words              different stop words that occur as words, in the given case
 
-    Lines are those of `str.splitlines`, blank ones included. A share of nothing is 0, so an empty document breaks the minimums.
+    Where toolkits differ:
+    word           what `mode` cuts, punctuation marks apart; one of punctuation alone counts in no minimum and no length
+    word length    mean, not median
+    symbol ratio   hash signs and ellipses each by themselves, counted in the text, for all words
+    bullets        • and - after white space; * ‣ ● are none
+    ellipsis       "..." or "…" at the end of a line; ". . ." and "read more" are none
+    stop words     different ones, in the given case; by language where `stop_words` says so. One that is several words to us
+                   (Thai, Lao, Khmer, Burmese, kana) stands where these follow each other without a gap
+    minimum words  50
+    empty text     a share of nothing is 0, so it breaks the minimums
+
+    Lines are those of `str.splitlines`, blank ones included.
     Limits: Rae et al. 2021 (Gopher), table A1; decisions of datatrove 0.10 (GopherQualityFilter) with `mode: datatrove`. There,
     a document without words raises once `min_words` is off, and one of punctuation alone has no mean length and passes that
     rule; here both measure 0 and are judged. There, a limit of 0 switches a rule off; here `null` does. There, a text above
-    1,000,000 code points raises (spaCy's `max_length`); here it is judged.
+    1,000,000 code points raises (spaCy's `max_length`); here it is judged. Lengths, letters and stop words depend on the
+    language: `fineweb2` gives FineWeb-2's.
     """
+
+    unit = "word"
+    tuned: ClassVar[Mapping[str, Collection[str]]] = {
+        **dict.fromkeys(("min_words", "max_words"), SPACED),
+        **dict.fromkeys(("min_mean_word_length", "max_mean_word_length", "min_alpha_word_fraction", "min_stop_words"), ENGLISH),
+    }
 
     mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")
     min_words: Limit | None = count(50, "fewest words", "words")
@@ -47,7 +71,15 @@ class GopherQuality(Filter):
     max_ellipsis_line_fraction: Limit | None = share(0.3, "largest share of lines that end with an ellipsis")
     min_alpha_word_fraction: Limit | None = share(0.8, "smallest share of words with a letter")
     min_stop_words: Limit | None = count(2, "fewest different stop words", "stop words")
-    stop_words: tuple[str, ...] = Field(STOP_WORDS, description="the stop words, in the case in which they count")
+    stop_words: tuple[str, ...] | dict[str, tuple[str, ...]] | Preset = Field(
+        STOP_WORDS,
+        description="the stop words, in the case in which they count: one list, lists by language (an entry `default` is for"
+        " all others), or fineweb2; in a language without list `min_stop_words` does not apply",
+    )
+
+    def columns_read(self) -> tuple[str, ...]:
+        """The text; the language too, if stop words depend on it."""
+        return ("text",) if isinstance(self.stop_words, tuple) else ("text", "language")
 
     def requirements(self) -> tuple[tuple[str, str], ...]:
         """spaCy, if words are to be datatrove's."""
@@ -64,7 +96,8 @@ class GopherQuality(Filter):
         found = words(docs, self.mode)
         marks = line_marks(docs.text())
         total = np.diff(found.doc_offsets)
-        counted, letters, alpha, stop = _word_counts(found, self.stop_words)
+        lists, which = self._lists(docs)
+        counted, letters, alpha, stop = count_words_of(found, stop_words_of(lists, self.mode), which)
         return {
             "words": counted,
             "mean_word_length": ratio(letters, counted),
@@ -79,7 +112,7 @@ class GopherQuality(Filter):
     def rules(self) -> Sequence[Rule]:
         """datatrove's order."""
         lengths = ("min_mean_word_length", "max_mean_word_length")
-        return (
+        rules = (
             *between("words", self.min_words, self.max_words, ("min_words", "max_words")),
             *between("mean_word_length", self.min_mean_word_length, self.max_mean_word_length, lengths),
             at_most("hash_fraction", self.max_hash_fraction, "max_hash_fraction"),
@@ -89,60 +122,50 @@ class GopherQuality(Filter):
             at_least("alpha_word_fraction", self.min_alpha_word_fraction, "min_alpha_word_fraction"),
             at_least("stop_words", self.min_stop_words, "min_stop_words"),
         )
+        return self.for_languages([self._where_listed(rule) if rule.name == "min_stop_words" else rule for rule in rules])
+
+    def languages_of(self, rule: Rule) -> frozenset[str] | None:
+        """Other stop words than the default's are their author's choice, too."""
+        return None if rule.name == "min_stop_words" and self.stop_words != STOP_WORDS else super().languages_of(rule)
+
+    def _by_language(self) -> Mapping[str, tuple[str, ...]]:
+        return self.stop_words if isinstance(self.stop_words, dict) else _fineweb2()
+
+    def _where_listed(self, rule: Rule) -> Rule:
+        """The rule for the languages that have stop words only."""
+        if isinstance(self.stop_words, tuple) or not isinstance(rule.limit, int | float):
+            return rule
+        lists = self._by_language()
+        values: dict[str, float | int | None] = {name: rule.limit for name in lists if name != _OTHERS}
+        return replace(rule, limit=Table(values=values, default=rule.limit if _OTHERS in lists else None))
+
+    def _lists(self, docs: Docs) -> tuple[tuple[tuple[str, ...], ...], np.ndarray | None]:
+        """Lists of stop words, and which of them is each document's (-1: none); None where there is one for all."""
+        if isinstance(self.stop_words, tuple):
+            return (self.stop_words,), None
+        lists = {**by_label(by_language := self._by_language()), **by_language}
+        languages = docs.table.column("language").combine_chunks().dictionary_encode()
+        # a loop over the languages of the batch, not its documents
+        names = [_entry(name, lists) for name in (*languages.dictionary.to_pylist(), None)]
+        used = sorted({name for name in names if name is not None})
+        places = np.array([used.index(name) if name is not None else -1 for name in names], np.int64)
+        rows = languages.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False)
+        return tuple(lists[name] for name in used), places[rows]
+
+
+@functools.cache
+def _fineweb2() -> Mapping[str, tuple[str, ...]]:
+    """FineWeb-2's stop words, which has none for English, and Gopher's."""
+    return {"en": STOP_WORDS, **fineweb2.stop_words()}
+
+
+def _entry(language: str | None, lists: Mapping[str, tuple[str, ...]]) -> str | None:
+    """The entry that holds a language's stop words."""
+    names = (language, find_language(language) if language is not None else None, _OTHERS)
+    return next((name for name in names if name is not None and name in lists), None)
 
 
 def ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     """part / whole as float64, 0 where whole is 0."""
     quotient: np.ndarray = np.divide(part, whole, out=np.zeros(len(part), np.float64), where=whole != 0)
     return quotient
-
-
-def _word_counts(found: Words, stop_words: tuple[str, ...]) -> tuple[np.ndarray, ...]:
-    different = sorted({hash_of(word.encode()) for word in stop_words})
-    slots = np.full(1 << (4 * len(different) + 4).bit_length(), -1, np.int64)
-    hashes = np.array(different, np.uint64)
-    for index, value in enumerate(different):
-        slot = value % len(slots)
-        while slots[slot] >= 0:
-            slot = (slot + 1) % len(slots)
-        slots[slot] = index
-    counts = tuple(np.zeros(len(found.doc_offsets) - 1, np.int64) for _ in range(4))
-    last_seen = np.full(len(different), -1, np.int64)
-    count_words(found.doc_offsets, found.lengths, found.hashes, found.flags, hashes, slots, last_seen, *counts)
-    return counts
-
-
-@leaf
-def count_words(
-    doc_offsets: Any,
-    lengths: Any,
-    hashes: Any,
-    flags: Any,
-    stop_hashes: Any,
-    slots: Any,
-    last_seen: Any,
-    counted: Any,
-    letters: Any,
-    alpha: Any,
-    stop: Any,
-) -> None:
-    """Per document: words that are not punctuation, their code points, words with a letter, different stop words."""
-    last = np.uint64(len(slots) - 1)
-    for document in range(len(doc_offsets) - 1):
-        words_, code_points, with_letter, different = 0, 0, 0, 0
-        for word in range(doc_offsets[document], doc_offsets[document + 1]):
-            if flags[word] & NOT_PUNCT:
-                words_ += 1
-                code_points += lengths[word]
-            if flags[word] & HAS_ALPHA:
-                with_letter += 1
-            slot = hashes[word] & last
-            while slots[slot] >= 0:
-                index = slots[slot]
-                if stop_hashes[index] == hashes[word]:
-                    if last_seen[index] != document:
-                        last_seen[index] = document
-                        different += 1
-                    break
-                slot = (slot + np.uint64(1)) & last
-        counted[document], letters[document], alpha[document], stop[document] = words_, code_points, with_letter, different

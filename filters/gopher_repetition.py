@@ -8,7 +8,8 @@ from pydantic import Field
 
 from schemas.rule import Limit, Rule, at_most, share
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Measures
+from stages.core.stage import Measures
+from stages.core.tuned import ENGLISH, TunedFilter
 from stages.kernels.grams import Grams, repeated_grams
 from stages.kernels.joined_grams import joined_duplicates
 from stages.kernels.lines import Repeats, line_repeats, paragraph_repeats
@@ -24,7 +25,7 @@ _TOPS = tuple(f"top_{n}_gram_fraction" for n in (2, 3, 4))
 _DUPLICATES = tuple(f"duplicate_{n}_gram_fraction" for n in (5, 6, 7, 8, 9, 10))
 
 
-class GopherRepetition(Filter):
+class GopherRepetition(TunedFilter):
     r"""Keep documents with few repeated paragraphs, lines and word n-grams.
 
     duplicate_paragraph_fraction, duplicate_line_fraction            copies after the first / paragraphs or lines
@@ -32,14 +33,23 @@ class GopherRepetition(Filter):
     top_n_gram_fraction        length of the most frequent n-gram, with its spaces, times its count / code points of the text
     duplicate_n_gram_fraction  code points in n-grams seen before, from left to right without overlap / code points of the text
 
-    Paragraphs are parted by two or more "\n" in the stripped text, lines by one or more in the text as it is. The first
-    of equally frequent n-grams is the top one, and one occurrence counts, so that very short texts are dropped.
+    Where toolkits differ:
+    word               what `mode` cuts, punctuation marks included
+    duplicate lines    the first copy does not count; in Dolma and DCLM it does
+    lines, paragraphs  parted by one or more "\n" in the text as it is; by two or more in the stripped text
+    denominator        code points of the whole text, unstripped
+    top n-gram         the first of equally frequent ones; one occurrence counts, so that very short texts are dropped
+    duplicate n-gram   copies after the first; after one the reading goes on behind it
+    empty text         a measure without denominator is 0, so it is kept; datatrove raises ZeroDivisionError
 
     Rae et al. 2021 (Gopher), table A1; rules, order and limits of datatrove 0.10. `mode: datatrove` reproduces its decisions:
     its words, and 5- to 10-grams compared without anything between their words ("can not" is "cannot"), where our own mode
-    compares word by word. A measure without denominator is 0: an empty text, at which datatrove raises
-    ZeroDivisionError, is kept.
+    compares word by word. Where a letter is a word (Thai, Lao, Khmer, Burmese) common words repeat n-grams of letters and
+    break these limits; `fineweb2` has none there, and FineWeb-2's for other languages.
     """
+
+    unit = "word"
+    tuned = dict.fromkeys([f"max_{name}" for name in (*_PARTS, *_TOPS, *_DUPLICATES)], ENGLISH)
 
     mode: Mode = Field("sluice", description="whose words: ours, or those of datatrove (spaCy's English tokenizer)")
     max_duplicate_paragraph_fraction: Limit | None = share(0.30, "paragraphs equal to an earlier one")
@@ -84,7 +94,7 @@ class GopherRepetition(Filter):
 
     def rules(self) -> Sequence[Rule]:
         """In datatrove's order."""
-        return [at_most(name, getattr(self, f"max_{name}"), f"max_{name}") for name in self.measures()]
+        return self.for_languages([at_most(name, getattr(self, f"max_{name}"), f"max_{name}") for name in self.measures()])
 
 
 def quotient(part: np.ndarray, whole: np.ndarray) -> np.ndarray:

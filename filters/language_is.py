@@ -26,6 +26,7 @@ class LanguageIs(Filter):
     label of another model. Limit: RefinedWeb (Penedo et al. 2023) and FineWeb, where only more than 0.65 is kept.
     """
 
+    unit = "document"
     example: ClassVar[dict[str, Any]] = {"languages": ["en", "th"]}
     gate: bool = True
     languages: tuple[str, ...] = Field(description="languages to keep: ISO 639 codes or English names", min_length=1)

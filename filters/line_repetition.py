@@ -7,20 +7,29 @@ import pyarrow as pa
 
 from schemas.rule import Limit, Rule, at_most, share
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Measures
+from stages.core.stage import Measures
+from stages.core.tuned import ENGLISH, TunedFilter
 from stages.kernels.lines import filled_line_repeats
 
 
-class LineRepetition(Filter):
+class LineRepetition(TunedFilter):
     r"""Keep documents with few repeated lines. A line equal to an earlier one is a repeat.
 
     repeat_fraction       repeats / lines
     repeat_char_fraction  code points in repeats / code points in lines
 
-    A line ends at "\n" or "\r\n". Empty lines do not count. A document without lines scores 0 on both and is kept.
-    Limits: Rae et al. 2021 (Gopher), table A1. The first copy is not a repeat, as in datatrove; in
-    Dolma and DCLM it is, so the same limits make a stricter filter there.
+    Where toolkits differ:
+    duplicate lines   the first copy is not a repeat, as in datatrove; in Dolma and DCLM it is, so the same limits make a
+                      stricter filter there
+    denominator       code points in the lines, not in the whole text as in datatrove
+    lines             end at "\n" or "\r\n"; empty ones do not count
+    empty text        scores 0 on both and is kept
+
+    Limits: Rae et al. 2021 (Gopher), table A1.
     """
+
+    unit = "line"
+    tuned = dict.fromkeys(("max_repeat_fraction", "max_repeat_char_fraction"), ENGLISH)
 
     max_repeat_fraction: Limit | None = share(0.30, "lines equal to an earlier one")
     max_repeat_char_fraction: Limit | None = share(0.20, "characters in lines equal to an earlier one")
@@ -39,7 +48,8 @@ class LineRepetition(Filter):
 
     def rules(self) -> Sequence[Rule]:
         """Repeated lines first, then their characters."""
-        return (
+        rules = (
             at_most("repeat_fraction", self.max_repeat_fraction, "max_repeat_fraction"),
             at_most("repeat_char_fraction", self.max_repeat_char_fraction, "max_repeat_char_fraction"),
         )
+        return self.for_languages(rules)

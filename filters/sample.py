@@ -22,6 +22,7 @@ class Sample(Filter):
     value of it gets its own fraction.
     """
 
+    unit = "document"
     example: ClassVar[dict[str, Any]] = {"fraction": 0.5}
     gate: bool = True
     fraction: Limit = Field(

@@ -14,8 +14,12 @@ from stages.core.stage import Filter, Measures
 class TextLength(Filter):
     """Keep documents of a usual length.
 
-    chars  code points of the text, white space included
+    chars  code points of the text, white space included; neither bytes nor what a reader sees as one character
+
+    An empty text has 0. A code point is a letter in one script and a word in another: give limits by language, or a percentile.
     """
+
+    unit = "char"
 
     min_chars: Limit | None = count(10, "shortest text", "code points")
     max_chars: Limit | None = count(None, "longest text", "code points")

@@ -25,6 +25,7 @@ class Threshold(Filter):
     `drop` it breaks the rule `missing`. A percentile needs every value, so it goes with `error` only.
     """
 
+    unit = "document"
     example: ClassVar[dict[str, Any]] = {"column": "score", "min_value": 0.5}
     column: str = Field(description="name of a column of numbers (or true and false)")
     min_value: Limit | None = Field(None, description="keep documents with this value or more")

@@ -8,17 +8,23 @@ from pydantic import Field
 
 from schemas.rule import Limit, Rule, between, count
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Measures
+from stages.core.stage import Measures
+from stages.core.tuned import SPACED, TunedFilter
 from stages.kernels.words import NOT_PUNCT, Mode, words
 
 
-class WordCount(Filter):
+class WordCount(TunedFilter):
     """Keep documents with a usual number of words; punctuation marks are not counted.
 
     words  words with a code point that is not punctuation
 
+    Where toolkits differ: a word is what `mode` cuts, not what white space parts; in scripts without spaces each letter is one,
+    so that a limit for them is another. An empty text has 0 words.
     Limits: Rae et al. 2021 (Gopher), table A1.
     """
+
+    unit = "word"
+    tuned = dict.fromkeys(("min_words", "max_words"), SPACED)
 
     mode: Mode = Field("sluice", description="what a word is: sluice (fast, all scripts) or datatrove (spaCy's English words)")
     min_words: Limit | None = count(50, "fewest words", "words")
@@ -41,4 +47,4 @@ class WordCount(Filter):
 
     def rules(self) -> Sequence[Rule]:
         """At least `min_words`, at most `max_words`."""
-        return between("words", self.min_words, self.max_words, ("min_words", "max_words"))
+        return self.for_languages(between("words", self.min_words, self.max_words, ("min_words", "max_words")))

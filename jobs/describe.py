@@ -11,9 +11,11 @@ from pipeline import recipe, registry
 from pipeline.function import Function
 from pipeline.specimens import example
 from schemas.errors import RecipeError
+from schemas.languages import labels
 from stages.core.stage import Expand, Filter, Global, Map, Stage
 
 KINDS: tuple[tuple[type[Stage], str], ...] = ((Expand, "expand"), (Filter, "filter"), (Global, "global"), (Map, "map"))
+_LIMIT = re.compile(r"Union\[int, float, Percentile, Table, Literal\['fineweb2'\](, null)?\]")
 INHERITED = {"gate": "end the group: what this filter drops is not measured by those after it"}
 
 
@@ -47,10 +49,13 @@ def description(name: str) -> dict[str, Any]:
     nodes = list(stage.nodes()) if stage else []
     rules = [(node, rule) for node in nodes if isinstance(node, Filter) for rule in node.rules()]
     extras = {extra for node in nodes for _, extra in node.requirements()} | ({found.extra} if found.extra else set())
+    filters = [node for node in nodes if isinstance(node, Filter)]
     return {
         "name": name,
         "kind": _kind(found, stage),
         "doc": _doc(found),
+        "unit": filters[-1].unit if filters else None,
+        "validated_for": _languages(filters) if filters else None,
         "parameters": [_parameter(key, field) for key, field in found.model_fields.items()],
         "reads": _read(nodes),
         "writes": {column: str(kind) for node in nodes for column, kind in node.columns_written().items()},
@@ -81,10 +86,21 @@ def as_text(found: Mapping[str, Any]) -> str:
             else f"  {rule['rule']}: off"
             for rule in found["rules"]
         ]
+    if found["unit"]:
+        languages = found["validated_for"]
+        told = "any language" if languages is None else ", ".join(languages)
+        if languages is not None and len(languages) > len(labels()) / 2:
+            told = f"all languages but {', '.join(sorted(set(labels()) - set(languages)))}"
+        lines.append(f"counts  {found['unit']}s; default limits hold for {told}")
     lines.append(f"reads   {', '.join(found['reads']) or 'what the function takes'}")
     lines.append(f"writes  {', '.join(f'{key} ({kind})' for key, kind in found['writes'].items()) or 'nothing'}")
     lines += [f"needs   pip install 'sluice[{extra}]'" for extra in found["extra"]]
     return "\n".join([*lines, f"file    {found['file']}"])
+
+
+def _languages(filters: list[Filter]) -> list[str] | None:
+    known = [languages for node in filters if (languages := node.validated_for()) is not None]
+    return sorted(frozenset.intersection(*known)) if known else None
 
 
 def _read(nodes: list[Stage]) -> list[str]:
@@ -118,6 +134,8 @@ def _function(name: str, function: Any) -> dict[str, Any]:
     table = Function(function=name).takes_table()
     return {
         "name": name,
+        "unit": None,
+        "validated_for": None,
         "kind": "function on a table" if table else "function on a document",
         "doc": _doc(function),
         "parameters": [
@@ -163,7 +181,8 @@ def _parameter(key: str, field: Any) -> dict[str, Any]:
 def _type(annotation: Any) -> str:
     text = annotation.__name__ if isinstance(annotation, type) and not hasattr(annotation, "__args__") else str(annotation)
     text = re.sub(r"typing\.|\b[a-z_]+(?:\.[a-z_]+)*\.(?=[A-Z])", "", text)
-    return re.sub(r"\bNoneType\b|\bNone\b", "null", text.replace("int | float | Percentile | Table", "limit"))
+    text = re.sub(r"\bNoneType\b|\bNone\b", "null", text)
+    return _LIMIT.sub(lambda found: "limit | null" if found[1] else "limit", text)
 
 
 def _plain(value: Any) -> Any:

@@ -30,6 +30,7 @@ class $name(Filter):
     An empty text scores 0 and is kept.
     """
 
+    unit = "char"
     max_fraction: Limit | None = share(0.1, "largest share of exclamation marks")
 
     def measures(self) -> dict[str, pa.DataType]:

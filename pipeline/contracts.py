@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 from ruamel.yaml import YAML
 
+from pipeline.filter_contracts import check_rules, check_unit
 from pipeline.function import Function
 from pipeline.specimens import HUGE, TEXTS, documents
 from pipeline.trial import Broken, MemorySketches, MemoryVerdicts, Outcome, apply, brief
@@ -223,19 +224,6 @@ def _bits(table: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def check_rules(stage: Stage) -> None:
-    """Rules judge declared measures and bear the names of parameters."""
-    for node in stage.nodes():
-        if not isinstance(node, Filter):
-            continue
-        names = [rule.name for rule in node.rules()]
-        for rule in node.rules():
-            if rule.measure not in node.measures():
-                raise Broken(f"rule {rule.name!r} judges {rule.measure!r}, which measures() does not have")
-            if rule.name not in type(node).model_fields or names.count(rule.name) > 1:
-                raise Broken(f"rule {rule.name!r} must bear the name of one parameter, and only one rule that name")
-
-
 def check_solve(stage: Stage) -> None:
     """Verdicts do not depend on parts, and a named survivor survives."""
     for node, table in _nodes(stage):
@@ -295,6 +283,7 @@ CHECKS: dict[str, Callable[[Stage], None]] = {
     "survives pickling": check_pickling,
     "leaves its input alone": check_input,
     "rules fit measures and parameters": check_rules,
+    "declares its unit": check_unit,
     "verdicts do not depend on parts": check_solve,
 }
 
@@ -309,7 +298,11 @@ def check(stage: Stage) -> list[Check]:
 
 
 def _applies(name: str, stage: Stage) -> bool:
-    kinds = {"rules fit measures and parameters": Filter, "verdicts do not depend on parts": Global}
+    kinds = {
+        "rules fit measures and parameters": Filter,
+        "declares its unit": Filter,
+        "verdicts do not depend on parts": Global,
+    }
     kind = kinds.get(name, Stage)
     return any(isinstance(node, kind) for node in stage.nodes())
 

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.judge import limits_of
+from pipeline.judge import Encoded, limits_of
 from pipeline.steps import Measured, first_broken
 from schemas.rule import Percentile
 from stages.core.stage import Filter
@@ -45,13 +45,14 @@ class Examples:
         first = first_broken(measured.broken, table.num_rows)
         number_of = {(item.step, item.rule.name): number for number, item in enumerate(measured.broken)}
         keys = order_keys(0, "examples", table.column("source").combine_chunks(), table.column("id").combine_chunks())
+        known: Encoded = {}
         for node, measures in measured.judged:
             assert isinstance(node.stage, Filter)
             for rule in node.stage.rules():
                 if rule.limit is None or isinstance(rule.limit, Percentile):
                     continue
                 values = np.asarray(measures[rule.measure], np.float64)
-                limits = limits_of(rule, table)
+                limits = limits_of(rule, table, known)
                 distance = np.abs(values - limits)
                 broke = first == number_of.get((node.label, rule.name), -2)
                 for side, mask in (("kept", first < 0), ("dropped", broke)):

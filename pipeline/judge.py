@@ -27,11 +27,12 @@ class Broken:
 def judge(step: str, rules: Sequence[Rule], measures: Measures, table: pa.Table) -> list[Broken]:
     """The rules that some document of the batch breaks, in order. Limits still to be found in the data are passed over."""
     broken = []
+    known: Encoded = {}
     for rule in rules:
         if rule.limit is None or isinstance(rule.limit, Percentile):
             continue
         values = np.asarray(measures[rule.measure], np.float64)
-        limits = limits_of(rule, table)
+        limits = limits_of(rule, table, known)
         # NaN stands for "no limit" in a table; comparisons with it are false, so nothing is broken
         misses = values < limits if rule.op == "at_least" else values > limits
         rows = np.flatnonzero(misses)
@@ -40,14 +41,25 @@ def judge(step: str, rules: Sequence[Rule], measures: Measures, table: pa.Table)
     return broken
 
 
-def limits_of(rule: Rule, table: pa.Table) -> np.ndarray:
-    """float64 per document; NaN where a table of limits has none for the document."""
+Encoded = dict[str, tuple[list[str | None], np.ndarray]]
+"""Columns of one batch: the different values, and for each document the place of its own among them."""
+
+
+def limits_of(rule: Rule, table: pa.Table, known: Encoded) -> np.ndarray:
+    """float64 per document; NaN where a table of limits has none for the document.
+
+    `known` keeps the columns of `table` on which limits depend, for the rules that follow.
+    """
     if isinstance(rule.limit, Table):
-        values, default = rule.limit.values, rule.limit.default
-        column = table.column(rule.limit.by).combine_chunks().dictionary_encode()
-        by_key = [np.nan if (limit := values.get(key, default)) is None else limit for key in column.dictionary.to_pylist()]
-        fallback = np.nan if default is None else default
-        lookup = np.array([*by_key, fallback], np.float64)
-        rows = column.indices.fill_null(len(by_key)).to_numpy(zero_copy_only=False)
-        return np.asarray(lookup[rows])
+        keys, rows = _encoded(table, rule.limit.by, known)
+        # a loop over the different values of the batch, not its documents; None becomes NaN
+        return np.asarray(np.array([rule.limit.limit_for(key) for key in keys], np.float64)[rows])
     return np.full(table.num_rows, float(rule.limit), np.float64)  # type: ignore[arg-type]
+
+
+def _encoded(table: pa.Table, by: str, known: Encoded) -> tuple[list[str | None], np.ndarray]:
+    if by not in known:
+        column = table.column(by).combine_chunks().dictionary_encode()
+        keys = [*column.dictionary.to_pylist(), None]
+        known[by] = keys, column.indices.fill_null(len(keys) - 1).to_numpy(zero_copy_only=False)
+    return known[by]

@@ -160,6 +160,7 @@ def _steps(plan: Plan, sums: Sequence[dict[str, Any]], rate: float) -> list[dict
                     "added": counts["added"],
                     "edited": counts["edited"],
                     "seconds": round(counts["seconds"], 3),
+                    "other_languages": dict(sorted(counts["other_languages"].items())),
                     "rules": _rules([node.stage for node in nodes], counts["rules"]),
                     "facts": facts,
                 }
@@ -196,7 +197,7 @@ def _rules(stages: Sequence[Stage], counted: dict[str, dict[str, int]]) -> list[
         if isinstance(stage, Filter):
             for rule in stage.rules():
                 if rule.limit is not None and not isinstance(rule.limit, Percentile):
-                    limit = rule.limit if isinstance(rule.limit, int | float) else rule.limit.model_dump()
+                    limit = rule.limit if isinstance(rule.limit, int | float | str) else rule.limit.model_dump()
                     counts = counted.get(rule.name, zero)
                     found.append({"rule": rule.name, "measure": rule.measure, "op": rule.op, "limit": limit, **counts})
     known = {entry["rule"] for entry in found}

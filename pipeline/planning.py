@@ -27,7 +27,7 @@ from pipeline.verdicts import solved
 from schemas.columns import TOKEN_COUNT
 from schemas.errors import MissingExtra, RecipeError
 from schemas.recipe import Input, Output
-from schemas.rule import Table
+from schemas.rule import Percentile, Table
 from stages.core.stage import Filter, Global, Stage
 
 RecipeLike = str | Path | Mapping[str, Any] | Recipe
@@ -265,8 +265,8 @@ def _checked_schema(schema: pa.Schema, own: Sequence[Node], globals_: Sequence[N
 
 
 def _reads(stage: Stage) -> list[str]:
-    by = [rule.limit.by for rule in stage.rules() if isinstance(rule.limit, Table)] if isinstance(stage, Filter) else []
-    return [*stage.columns_read(), *by]
+    limits = [rule.limit for rule in stage.rules()] if isinstance(stage, Filter) else []
+    return [*stage.columns_read(), *(limit.by for limit in limits if isinstance(limit, Table | Percentile) and limit.by)]
 
 
 @lru_cache(maxsize=64)

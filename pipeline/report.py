@@ -105,6 +105,7 @@ def _content(run: Run) -> dict[str, Any]:
         "clusters": _clusters(run),
         "facts": [(step["step"], _facts(step["facts"])) for step in run.steps if step.get("facts")],
         "groups": [("Source", _groups(manifest.get("sources"))), ("Language", _groups(manifest.get("languages")))],
+        "quality": _quality(run),
         "quarantined": _quarantined(run),
         "shards": _listed(manifest.get("shards")),
         "inputs": _listed(manifest.get("inputs")),
@@ -238,6 +239,23 @@ def _groups(groups: Mapping[str, Any] | None) -> list[dict[str, Any]]:
         most = max(came["documents"], left["documents"])
         rows.append({"name": name, "came": came, "left": left, "most": most, "size": came["bytes"] or left["bytes"]})
     return sorted(rows, key=lambda row: (-row["size"], row["name"]))[:LISTED]
+
+
+def _quality(run: Run) -> list[dict[str, Any]]:
+    """For each measure with a percentile by a column: its quantiles and limits by that column, the largest groups first."""
+    tables = []
+    for step in run.steps:
+        facts = step.get("facts") or {}
+        for told in facts.get("quantiles") or []:
+            limits = {rule: facts["limits"][rule]["values"] for rule in told["rules"]}
+            rows = [
+                {"name": name, **group, "limits": [numbers[name] for numbers in limits.values()]}
+                for name, group in told["groups"].items()
+            ]
+            rows.sort(key=lambda row: (-row["documents"], row["name"]))
+            heads = [f"{at:g} %" for at in told["percentiles"]] + list(limits)
+            tables.append({"step": step["step"], **told, "heads": heads, "rows": rows[:LISTED]})
+    return tables
 
 
 def _quarantined(run: Run) -> list[dict[str, Any]]:

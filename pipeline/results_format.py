@@ -67,12 +67,12 @@ def limit_text(limit: object) -> str:
     """A limit as a person reads it: `50`, or for a table by a column `ar 30 · en 50 · others 40`."""
     if isinstance(limit, dict) and "values" in limit:
         default = limit.get("default")
-        parts = [f"{key} {number(value)}" for key, value in sorted(limit["values"].items())]
+        parts = [f"{key} {'no limit' if value is None else number(value)}" for key, value in sorted(limit["values"].items())]
         parts.append("others " + ("no limit" if default is None else number(default)))
         by = limit.get("by", "language")
         return " · ".join(parts) + ("" if by == "language" else f" (by {by})")
     if isinstance(limit, dict) and "percentile" in limit:
-        return f"percentile {number(limit['percentile'])}"
+        return f"percentile {number(limit['percentile'])}" + (f" by {limit['by']}" if limit.get("by") else "")
     return number(limit) if isinstance(limit, int | float) else "–"
 
 
@@ -81,7 +81,9 @@ def limit_brief(limit: object, most: int = 6) -> str:
     if not isinstance(limit, dict) or len(limit.get("values") or {}) <= most:
         return limit_text(limit)
     default = limit.get("default")
-    numbers = [*limit["values"].values(), *([] if default is None else [default])]
+    numbers = [value for value in (*limit["values"].values(), default) if value is not None]
+    if not numbers:
+        return "no limit"
     text = f"{number(min(numbers))} to {number(max(numbers))} by {limit.get('by', 'language')}"
     return text if default is not None else f"{text}, others no limit"
 

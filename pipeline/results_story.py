@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pipeline.results_format import limit_text, number, one_line, plain
 from schemas.errors import SluiceError
+from schemas.rule import Table
 
 EXCERPT = 600
 SIGN = {"at_least": "≥", "at_most": "≤"}
@@ -155,5 +156,5 @@ def measures_of(
 
 def _limit_for(limit: Any, columns: dict[str, Any]) -> Any:
     if isinstance(limit, dict) and "values" in limit and limit.get("by", "language") in columns:
-        return limit["values"].get(columns[limit.get("by", "language")], limit.get("default"))
+        return Table.model_validate(limit).limit_for(columns[limit.get("by", "language")])
     return limit

@@ -18,6 +18,7 @@ def warnings_of(manifest: Manifest) -> list[str]:
     return [
         *_survivors(manifest, int(options.get("min_documents") or 1)),
         *_steps(manifest),
+        *_other_languages(manifest),
         *_sources(manifest, float(options.get("source_loss", 0.95))),
         *_languages(manifest),
         *_inputs(manifest),
@@ -66,6 +67,21 @@ def _asked_languages(manifest: Manifest, step: Mapping[str, Any]) -> list[str]:
         if isinstance(parameters, Mapping):
             asked += [str(language) for language in parameters.get("languages") or []]
     return [name for name in dict.fromkeys(asked) if languages and not _documents((languages.get(name) or {}).get("out"))]
+
+
+def _other_languages(manifest: Manifest) -> list[str]:
+    found = []
+    for step in manifest.get("steps") or []:
+        counts = sorted((step.get("other_languages") or {}).items(), key=lambda entry: (-entry[1], entry[0]))
+        if counts:
+            shown = [f"{number(documents)} {language}" for language, documents in counts[:5]]
+            shown += [f"{number(sum(documents for _, documents in counts[5:]))} in others"] if counts[5:] else []
+            total = sum(documents for _, documents in counts)
+            found.append(
+                f"{step['step']} judged {number(total)} {_plural(total, 'document', 'documents')} by limits chosen for other"
+                f" languages ({', '.join(shown)}): set limits by language, or `other_languages: pass`."
+            )
+    return found
 
 
 def _sources(manifest: Manifest, limit: float) -> list[str]:

@@ -82,6 +82,7 @@ class Steps:
         self.groups = group_nodes(nodes)
         self.globals = list(globals_)
         self._open: dict[int, Callable[..., Any]] = {id(node): open_stage(node) for node in (*nodes, *globals_)}
+        self._known = {id(node): node.stage.validated_for() for node in nodes if isinstance(node.stage, Filter)}
 
     def run(self, table: pa.Table, rows: np.ndarray, tally: Tally, stop_on_error: bool) -> Outcome:
         """All steps on one batch. `rows` numbers the documents in the part's input; children share their parent's number."""
@@ -170,6 +171,7 @@ class Steps:
         for node in group:
             counts = tally.step(node.key)
             counts["measured"] += len(first)
+            tally.other_languages(node.key, outcome.table, self._known[id(node)])
             entered = distinct(origins[alive])
             add(counts["in"], entered, sizes[alive].sum())
             for number, item in enumerate(broken):

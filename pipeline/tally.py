@@ -1,11 +1,13 @@
 """Counts of one part: what entered, left, was dropped and failed at every step."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.batches import byte_lengths
+from schemas.languages import find_language
 
 Pair = list[int]
 """[documents, bytes of text]"""
@@ -18,10 +20,11 @@ def empty_step() -> dict[str, Any]:
     measured                       documents that its filter measured: all that entered its group
     added                          children beyond the first of each parent
     edited                         documents whose text it changed
+    other_languages                language -> documents measured in it, where the filter's limits were chosen for others
     rules                          rule -> documents that break it, for which it is the first reason, that break no other
     """
     pairs: dict[str, Any] = {key: [0, 0] for key in ("in", "out", "dropped", "quarantined")}
-    return {**pairs, "measured": 0, "added": 0, "edited": 0, "seconds": 0.0, "rules": {}}
+    return {**pairs, "measured": 0, "added": 0, "edited": 0, "seconds": 0.0, "other_languages": {}, "rules": {}}
 
 
 class Tally:
@@ -44,6 +47,15 @@ class Tally:
         """The counts of one rule of a step."""
         rules: dict[str, dict[str, int]] = self.step(label)["rules"]
         return rules.setdefault(rule, {"broken": 0, "first": 0, "only": 0})
+
+    def other_languages(self, label: str, table: pa.Table, known: Collection[str] | None) -> None:
+        """Count what a filter measured in languages other than the `known`, if a stage told the language."""
+        if known is None or "language" not in table.column_names:
+            return
+        counts = self.step(label)["other_languages"]
+        for name, documents, _ in _grouped(table, "language"):
+            if name not in known and find_language(name) not in known:
+                counts[name] = counts.get(name, 0) + documents
 
     def by_source(self, table: pa.Table, side: str) -> None:
         """Add documents to their sources' counts; side is `in` or `out`."""

@@ -7,9 +7,16 @@ are mostly Wikipedia's. Scripts are ISO 15924.
 import difflib
 import functools
 import re
+from collections.abc import Mapping
+from typing import TypeVar
+
+Value = TypeVar("Value")
 
 UNDETERMINED = "und"
 """ISO 639 for text whose language could not be told."""
+
+LETTERS_AS_WORDS = frozenset({"ja", "km", "lo", "my", "th", "wuu", "yue", "zh"})
+"""Labels of languages written without spaces, each of whose letters counts as a word (see `stages.kernels.words`)."""
 
 # label; ISO 639-2 and 639-3 codes (more where a macrolanguage is usually met as one of its members); scripts; names
 _TABLE = """
@@ -220,6 +227,16 @@ def find_language(name: str) -> str | None:
     key = name.strip().lower()
     names = _names()
     return names.get(key) or names.get(re.sub(r"[-_ ]+", "_", key))
+
+
+def by_label(values: Mapping[str, Value]) -> dict[str, Value]:
+    """The entries of languages under their labels. Of two names for one language the label goes first, then the earlier."""
+    found: dict[str, Value] = {name: value for name, value in values.items() if find_language(name) == name}
+    for name, value in values.items():
+        label = find_language(name)
+        if label is not None:
+            found.setdefault(label, value)
+    return found
 
 
 def language(name: str) -> str:

@@ -14,6 +14,7 @@ from pipeline.specimens import HUGE, TEXTS, documents, example
 from schemas.columns import VERDICT
 from schemas.rule import Limit, at_least
 from stages.core.stage import Expand, Filter, Global, Map
+from stages.core.tuned import TunedFilter
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -23,6 +24,8 @@ def test_every_stage_keeps_the_contracts(name: str) -> None:
 
 class ByteLength(Filter):
     """Keep documents of enough bytes."""
+
+    unit = "char"
 
     min_bytes: Limit | None = Field(3, description="bytes")
 
@@ -226,6 +229,41 @@ def test_a_rule_must_judge_a_measure_and_bear_the_name_of_a_parameter() -> None:
     name = "rules fit measures and parameters"
     assert "judges 'words'" in broken(Unmeasured())[name]
     assert "'min_length' must bear the name of one parameter" in broken(Unnamed())[name]
+
+
+def test_a_filter_must_say_what_its_limits_count_and_for_which_languages_they_hold() -> None:
+    class Unitless(ByteLength):
+        """Counts something."""
+
+        unit = None
+
+    class Unknown(ByteLength):
+        """Holds for a language that lid.176 does not know."""
+
+        def validated_for(self) -> frozenset[str]:
+            return frozenset({"en", "deu"})
+
+    assert "write `unit = ...`, one of char, word, line, document" in broken(Unitless())["declares its unit"]
+    assert "validated_for names ['deu']" in broken(Unknown())["declares its unit"]
+
+
+def test_a_preset_that_rules_leave_as_it_is_is_found() -> None:
+    class Preset(TunedFilter):
+        """Forgets to make tables of presets."""
+
+        unit = "char"
+        min_bytes: Limit | None = Field("fineweb2", description="bytes")
+
+        def measures(self) -> dict[str, pa.DataType]:
+            return {"bytes": pa.int64()}
+
+        def measure(self, docs: Any) -> dict[str, np.ndarray]:
+            return {"bytes": np.diff(docs.text().offsets)}
+
+        def rules(self) -> Any:
+            return (at_least("bytes", self.min_bytes, "min_bytes"),)
+
+    assert "must end with self.for_languages" in broken(Preset())["rules fit measures and parameters"]
 
 
 def test_a_column_that_is_read_but_not_declared_is_named() -> None:

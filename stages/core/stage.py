@@ -6,16 +6,18 @@ it returns the function that is then called on batches, by several threads at on
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from schemas import fineweb2
 from schemas.rule import Percentile, Rule, Table
 from stages.core.docs import Docs
 
 Measures = dict[str, np.ndarray]
+Unit = Literal["char", "word", "line", "document"]
 
 
 class Stage(BaseModel):
@@ -60,6 +62,8 @@ class Stage(BaseModel):
             bounds = field.json_schema_extra
             if not isinstance(bounds, dict) or "low" not in bounds:
                 continue
+            if getattr(self, key) == "fineweb2" and not fineweb2.known(self.name(), key):
+                raise ValueError(f"{key}: FineWeb-2 has no such limit by language; expected a number, a percentile or a table")
             for number in _numbers(getattr(self, key)):
                 low, high = bounds["low"], bounds["high"]
                 if (low is not None and number < low) or (high is not None and number > high):  # type: ignore[operator]
@@ -70,9 +74,7 @@ class Stage(BaseModel):
 
 def _numbers(limit: Any) -> Iterator[float]:
     if isinstance(limit, Table):
-        yield from limit.values.values()
-        if limit.default is not None:
-            yield limit.default
+        yield from (number for number in (*limit.values.values(), limit.default) if number is not None)
     elif isinstance(limit, int | float):
         yield limit
 
@@ -104,7 +106,14 @@ class Expand(Stage):
 class Filter(Stage):
     """Measures documents, then judges them by rules. `gate` ends the group: what it drops is not measured further."""
 
+    unit: ClassVar[Unit | None] = None
+    """What its limits count or compare; every filter says so, as the same number means another text in another language."""
+
     gate: bool = False
+
+    def validated_for(self) -> frozenset[str] | None:
+        """Languages (lid.176's labels) for which the chosen limits hold; None if they do not depend on the language."""
+        return None
 
     def measures(self) -> dict[str, pa.DataType]:
         """Names and types of what `measure` gives. Names are unique in a recipe after the step's label is put before them."""

@@ -78,3 +78,13 @@ def test_repeated_ids_quarantined_and_files_left_out_are_told():
         "Source web: 2 ids occur more than once.",
         "1 file of the input folders was not read, such as a.md.",
     ]
+
+
+def test_what_was_judged_by_limits_for_other_languages_is_told():
+    counts = {"zh": 1200, "de": 30, "fr": 30, "und": 3, "th": 2, "ja": 1, "ko": 1}
+    [told] = warnings_of(manifest(steps=[step("gopher_quality", 100, 50, [rule("a", 1)], other_languages=counts)]))
+    assert told == (
+        "gopher_quality judged 1,267 documents by limits chosen for other languages "
+        "(1,200 zh, 30 de, 30 fr, 3 und, 2 th, 2 in others): set limits by language, or `other_languages: pass`."
+    )
+    assert warnings_of(manifest(steps=[step("f", 100, 50, [rule("a", 1)], other_languages={})])) == []
