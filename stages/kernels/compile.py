@@ -25,7 +25,7 @@ import numba  # noqa: E402
 from numba.core import caching  # noqa: E402
 
 
-class _KernelLocator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
+class _KernelLocator(caching.UserProvidedCacheLocator):
     """A cache by what the kernels are, not by where they lie: Ray unpacks a working folder into a new place for each job."""
 
     _content = _content_of_the_kernels()
@@ -36,7 +36,7 @@ class _KernelLocator(caching.UserProvidedCacheLocator):  # type: ignore[misc]
 
     @classmethod
     def from_function(cls, py_func: Any, py_file: str) -> Any:
-        return super().from_function(py_func, py_file) if Path(py_file).resolve().parent == _FOLDER else None
+        return super().from_function(py_func, py_file) if Path(py_file).resolve().parent == _FOLDER else None  # type: ignore[no-untyped-call]
 
 
 caching.CacheImpl._locator_classes.insert(0, _KernelLocator)
