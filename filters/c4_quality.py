@@ -33,18 +33,20 @@ class C4Lines(Map):
     cut out); then lorem ipsum, javascript, "{" and the phrases of policies are looked for.
 
     Where toolkits differ:
-    word        what white space parts, for the longest word and the fewest words of a line
+    word        what white space parts; for the fewest words of a line, in our own mode, every letter of a script without spaces
     numbers     3 words in a line, 5 sentences in the text; in DCLM 5 and 3
-    end marks   . ? ! " ' but not "..."; those of other scripts are none, so that their lines go. mC4 left the rule out for
-                that (Xue et al. 2021, section 3.1): `other_languages: pass`, or `terminal_punctuation: false` with
-                `min_words_per_line: null`
+    end marks   . ? ! " ' but not "..."; in our own mode also the sentence ends of other scripts, and 」 and 』. What ends
+                without any, as Thai does, goes; mC4 left the rule out for that (Xue et al. 2021, section 3.1):
+                `terminal_punctuation: false`, or `other_languages: pass`
     empty text  has no line and no sentence
 
     Raffel et al. 2020, section 2.2; order and details of datatrove 0.10. `mode` chooses how sentences are counted,
-    see `sentences_of`: there the marks of all scripts end a sentence.
+    too, see `sentences_of`: there the marks of all scripts end a sentence.
     """
 
-    mode: Mode = Field("sluice", description="whose sentences: ours, or those of datatrove (spaCy's sentencizer)")
+    mode: Mode = Field(
+        "sluice", description="whose sentences and marks: ours, for all scripts, or those of datatrove (spaCy's sentencizer)"
+    )
     terminal_punctuation: bool = Field(True, description="remove lines that do not end with . ? ! \" or ', or end with ...")
     min_words_per_line: int | None = Field(
         3, ge=0, description="words a line must have to stay", json_schema_extra={"unit": "words"}
@@ -84,6 +86,7 @@ class C4Lines(Map):
                 javascript=self.javascript,
                 curly_bracket=self.curly_bracket,
                 policy=self.policy,
+                scripts=self.mode == "sluice",
             ),
         )
         text, seen = column_of(found.text), [found.lines_removed, found.lorem_ipsum, found.curly_bracket]

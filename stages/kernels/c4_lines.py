@@ -12,7 +12,7 @@ from stages.kernels.line_marks import line_end
 from stages.kernels.lines import skip_spaces, space_size, trim_spaces
 from stages.kernels.planes import count_set, fill_planes, next_clear, next_set
 from stages.kernels.text import Text, frozen
-from stages.kernels.unicode import decode
+from stages.kernels.unicode import TERMINAL, UNSPACED, classes, decode
 
 NO_LIMIT = -1
 
@@ -35,7 +35,10 @@ class EditedLines(NamedTuple):
 
 
 class LineRules(NamedTuple):
-    """Which of C4's line rules apply; NO_LIMIT switches a number off."""
+    """Which of C4's line rules apply; NO_LIMIT switches a number off.
+
+    scripts  every letter of a script without spaces is a word, and the sentence ends of all scripts, 」 and 』 end a line
+    """
 
     max_word_length: int
     citations: bool
@@ -45,6 +48,7 @@ class LineRules(NamedTuple):
     javascript: bool
     curly_bracket: bool
     policy: bool
+    scripts: bool = False
 
 
 def edit_lines(text: Text, rules: LineRules) -> EditedLines:
@@ -68,6 +72,7 @@ def edit_lines(text: Text, rules: LineRules) -> EditedLines:
         hints,
         brackets,
         _digits(),
+        classes(),
     )
     _edit_lines(*arrays, *map(int, rules), offsets, data, seen)
     return EditedLines(Text(offsets, data), *seen)
@@ -217,31 +222,39 @@ def _phrases_in(data, start, end):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def _words_of_line(data, start, end):  # type: ignore[no-untyped-def]
-    """Words of a stripped line, and the code points of the longest."""
-    words, longest, length = 0, 0, 0
+def _words_of_line(data, start, end, table, scripts):  # type: ignore[no-untyped-def]
+    """Words of a stripped line, and the code points of the longest chunk between white space.
+
+    A chunk is a word; with `scripts` it is as many as it has letters of scripts without spaces, if it has any.
+    """
+    words, longest, length, letters = 0, 0, 0, 0
     position = start
     while position < end:
         byte = data[position]
         # Only these bytes begin white space: the test spares a call for nearly all others.
         size = 0 if 32 < byte < 0xC2 else space_size(data, position, end)
         if size:
-            length = 0
+            length, letters = 0, 0
             position += size
             continue
         if byte & 0xC0 != 0x80:
             words += length == 0
             length += 1
             longest = max(longest, length)
+            if scripts and byte >= 0xE0:
+                code, _ = decode(data, position, end)
+                if table[code] & UNSPACED:
+                    words += letters > 0
+                    letters += 1
         position += 1
     return words, longest
 
 
 @leaf
-def _few_words(data, after_space, high, start, end, words, longest):  # type: ignore[no-untyped-def]
+def _few_words(data, after_space, high, start, end, table, scripts, words, longest):  # type: ignore[no-untyped-def]
     """Whether a stripped line has fewer than `words` words, and whether one has more than `longest` code points."""
     if next_set(high, start, end) < end or 0 <= longest < end - start:
-        found, length = _words_of_line(data, start, end)
+        found, length = _words_of_line(data, start, end, table, scripts)
         return found < words, 0 <= longest < length
     return count_set(after_space, start + 1, end) + (start < end) < words, False
 
@@ -259,14 +272,20 @@ def _without_citations(data, start, stop, digits, edited, end):  # type: ignore[
 
 
 @leaf
-def _ends_a_sentence(edited, line, end):  # type: ignore[no-untyped-def]
-    """Whether the line ends with one of . ? ! " ' and not with "..."."""
+def _ends_a_sentence(edited, line, end, table, scripts):  # type: ignore[no-untyped-def]
+    """Whether the line ends with one of . ? ! " ' and not with "..."; with `scripts` also a mark of another script."""
     if end == line:
         return False
     mark = edited[end - 1]
     if mark == 46 and end - line >= 3 and edited[end - 2] == 46 and edited[end - 3] == 46:
         return False
-    return mark == 46 or mark == 63 or mark == 33 or mark == 34 or mark == 39
+    if mark < 0x80 or not scripts:
+        return mark == 46 or mark == 63 or mark == 33 or mark == 34 or mark == 39
+    at = end - 1
+    while at > line and edited[at] & 0xC0 == 0x80:
+        at -= 1
+    code, _ = decode(edited, at, end)
+    return table[code] & TERMINAL != 0 or code == 0x300D or code == 0x300F  # 」 』
 
 
 @leaf
@@ -280,6 +299,7 @@ def _edit_lines(  # type: ignore[no-untyped-def]
     hints,
     brackets,
     digits,
+    table,
     max_word_length,
     citations,
     terminal_punctuation,
@@ -288,6 +308,7 @@ def _edit_lines(  # type: ignore[no-untyped-def]
     javascript,
     curly_bracket,
     policy,
+    scripts,
     edited_offsets,
     edited,
     seen,
@@ -310,7 +331,9 @@ def _edit_lines(  # type: ignore[no-untyped-def]
             if start < stop:
                 start = skip_spaces(data, start, stop)
                 stop = trim_spaces(data, start, stop)
-            few, too_long = _few_words(data, after_space, high, start, stop, min_words_per_line, max_word_length)
+            few, too_long = _few_words(
+                data, after_space, high, start, stop, table, scripts, min_words_per_line, max_word_length
+            )
             if too_long:
                 continue
             line = written + (kept > 0)
@@ -319,7 +342,7 @@ def _edit_lines(  # type: ignore[no-untyped-def]
                 end = _without_citations(data, start, stop, digits, edited, line)
             else:
                 end = copy_bytes(data, start, stop, edited, line)
-            if (terminal_punctuation and not _ends_a_sentence(edited, line, end)) or few:
+            if (terminal_punctuation and not _ends_a_sentence(edited, line, end, table, scripts)) or few:
                 continue
             if cited or next_set(hints, start, stop) < stop:
                 found = _phrases_in(edited, line, end) & wanted

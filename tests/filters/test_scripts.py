@@ -101,12 +101,28 @@ def test_full_width_digits_and_stops_end_sentences_like_others() -> None:
     assert lines.apply(table_of("価格は１２３円です．税は１０％です．"))["_c4_sentences"][0].as_py() == 2
 
 
-def test_c4_s_end_marks_and_words_are_english_so_other_languages_may_pass() -> None:
-    text = f"{ZH}。" * 5
-    for policy, left in (("judge", ""), ("pass", text)):
+LINES = [
+    ("zh", "他很好。", "好。"),
+    ("zh", "他很好！", "他很好"),
+    ("ja", "「いいよ」", "「いい」"),
+    ("hi", "सब लोग गए।", "सब गए।"),
+    ("hi", "सब लोग गए।", "सब लोग गए"),
+    ("ar", "هل أنت بخير؟", "أنت بخير؟"),
+]
+
+
+@pytest.mark.parametrize(("language", "kept", "removed"), LINES)
+def test_a_line_of_three_words_with_an_end_mark_of_its_script_is_kept(language: str, kept: str, removed: str) -> None:
+    lines, _ = C4Quality().nodes()
+    assert isinstance(lines, Map)
+    assert lines.apply(table_of(f"{kept}\n{removed}", language))["text"][0].as_py() == kept
+
+
+def test_lines_of_other_languages_may_pass() -> None:
+    for policy, left in (("judge", ""), ("pass", f"{TH} {TH}")):
         lines, _ = C4Quality(other_languages=policy).nodes()  # type: ignore[arg-type]
         assert isinstance(lines, Map)
-        assert lines.apply(table_of(text))["text"][0].as_py() == left
+        assert lines.apply(table_of(f"{TH} {TH}", "th"))["text"][0].as_py() == left
 
 
 @pytest.mark.parametrize(
