@@ -38,7 +38,7 @@ class Model:
     bucket_bits   uint64, a bit for each bucket that pruning left; empty if the model is not pruned, when bucket b has the
                   row words + b
     bucket_base   int32 by word of `bucket_bits`: the row of its first bucket; the rows of the others follow in order
-    vectors       float32 [rows, dim], dequantised: words, then buckets
+    vectors       float32 [rows, dim], dequantised: words, then buckets, then a row of zeros if the model is pruned
     output        float32 [labels, dim], or for HIERARCHICAL one row for each inner node of the tree
     left, right   int32, children of tree node labels + i
     """
@@ -131,7 +131,9 @@ def read_model(path: Path) -> Model:
     bucket_bits, bucket_base = np.zeros(0, np.uint64), np.zeros(0, np.int32)
     if pruned >= 0:
         bucket_bits, bucket_base, order = _rank(kept, buckets, words)
-        vectors = vectors[np.concatenate([np.arange(words), order])]
+        ranked = aligned(words + len(order) + 1, dim)
+        ranked[:words], ranked[words:-1] = vectors[:words], vectors[order]
+        vectors = ranked
 
     slots, bits, offsets, data = _index(entries.names)
     left, right = _tree(entries.counts[words:]) if loss == HIERARCHICAL else (np.zeros(0, np.int32),) * 2
@@ -162,6 +164,13 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     array = np.ascontiguousarray(array).view(np.ndarray)
     array.flags.writeable = False  # numba compiles again for the other kind
     return array
+
+
+def aligned(rows: int, columns: int) -> np.ndarray:
+    """Zeros, float32, from the beginning of a cache line on: numpy's own large arrays lie 16 bytes behind one."""
+    array = np.zeros(rows * columns + 16, np.float32)
+    begin = -array.ctypes.data % 64 // 4
+    return array[begin : begin + rows * columns].reshape(rows, columns)
 
 
 def _read_entries(reader: _Reader, entry_count: int, words: int) -> _Entries:

@@ -11,13 +11,14 @@ import numpy as np
 
 from stages.kernels.compile import leaf
 from stages.kernels.fasttext_labels import best_labels
-from stages.kernels.fasttext_model import EOS, Model, word_hash
+from stages.kernels.fasttext_model import EOS, Model, aligned, word_hash
 from stages.kernels.fasttext_words import (
     BLOCK,
     BUCKETS,
     DIM,
     EOS_ROW,
     INVERSE,
+    IS_LID176,
     LONGEST,
     NO_WORD,
     SHORTEST,
@@ -28,14 +29,11 @@ from stages.kernels.fasttext_words import (
     row_of,
     sum_word,
 )
-from stages.kernels.lines import load
+from stages.kernels.lines import FACTOR, load
 from stages.kernels.text import Text
 
 # the memory of words: more slots miss less, but reads of them leave the core's own cache
-_MOST_MEMORY_BITS = 14
-_AHEAD = 64
-"""Words whose places in the memory are read before the first of them is needed."""
-_START, _STOP, _LOW, _HIGH, _SLOT, _TOUCHED = range(6)
+_MOST_MEMORY_BITS = 15
 _HEAD = 8
 """float32 places before the sum of a word in the memory: its bytes (two uint64) and its number of rows (int64)."""
 _EOS_KEY = np.uint64(int.from_bytes(EOS, "little"))
@@ -43,6 +41,7 @@ _EOS_HASH = np.uint64(word_hash(EOS))
 _SEPARATORS = np.zeros(256, np.bool_)
 _SEPARATORS[[0, 9, 10, 11, 12, 13, 32]] = True
 _SEPARATORS.flags.writeable = False
+_SPREAD = np.uint64(0xC2B2AE3D27D4EB4F)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -57,14 +56,15 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
     offsets.flags.writeable = data.flags.writeable = False
     sums = np.zeros(count * model.dim, np.float64)
     rows = np.zeros(count, np.int64)
-    settings = np.zeros(8, np.int64)
+    settings = np.zeros(9, np.int64)
     settings[DIM] = model.dim
     settings[SHORTEST], settings[LONGEST] = model.min_chars, model.max_chars
     settings[BUCKETS], settings[INVERSE] = model.buckets, (1 << 32) // max(model.buckets, 1)
     settings[WORD_NGRAMS], settings[WORDS], settings[EOS_ROW] = model.word_ngrams, model.words, model.eos
+    settings[IS_LID176] = len(model.bucket_bits) > 0 and (model.dim, model.min_chars, model.max_chars) == (16, 2, 4)
     memory_bits = min(max(int(offsets[-1] - offsets[0]) // 16, 16).bit_length(), _MOST_MEMORY_BITS)
     stride = _HEAD + -(-model.dim // 8) * 8
-    memory = np.zeros(((1 << memory_bits) + 1) * stride, np.float32)  # the last place is for words too long to remember
+    memory = aligned((1 << memory_bits) + 1, stride).reshape(-1)  # the last place is for words too long to remember
     _sum_vectors(
         offsets,
         data,
@@ -82,8 +82,7 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
         memory,
         memory_bits,
         stride,
-        np.zeros((_AHEAD, 6), np.uint64),
-        np.zeros(BLOCK + 4, np.uint64),
+        np.zeros(BLOCK + 8, np.uint32),
         np.zeros(max(model.word_ngrams, 1), np.uint64),
         sums,
         rows,
@@ -132,38 +131,6 @@ def _part(data: Any, start: Any, size: Any) -> Any:
 
 
 @leaf
-def _read_ahead(
-    data: Any, position: Any, end: Any, separators: Any, memory_words: Any, memory_bits: Any, stride: Any, ahead: Any
-) -> Any:
-    """Find up to `_AHEAD` words and their slots in the memory; returns their number and the position behind them.
-
-    Touches the slots, so that their reads overlap instead of each waiting for the branch before it.
-    """
-    count = 0
-    touched = np.uint64(0)
-    shift = np.uint64(64 - memory_bits)
-    while count < len(ahead):
-        while position < end and separators[data[np.uint64(position)]]:
-            position += 1
-        if position >= end:
-            break
-        start = position
-        position = _word_end(data, start, end, separators)
-        size = position - start
-        low, high = _part(data, start, size), _part(data, start + 8, size - 8)
-        slot = ((low ^ (high * np.uint64(0xC2B2AE3D27D4EB4F))) * np.uint64(0x9E3779B97F4A7C15)) >> shift
-        if size > 16:
-            slot = np.uint64(1) << np.uint64(memory_bits)
-        at = slot * np.uint64(stride // 2)
-        touched ^= memory_words[at] ^ memory_words[at + np.uint64(stride // 2 - 1)]
-        ahead[count, _START], ahead[count, _STOP], ahead[count, _SLOT] = start, position, slot
-        ahead[count, _LOW], ahead[count, _HIGH] = low, high
-        count += 1
-    ahead[0, _TOUCHED] = touched  # else the compiler leaves the reads out
-    return count, position
-
-
-@leaf
 def _sum_vectors(
     offsets: Any,
     data: Any,
@@ -181,7 +148,6 @@ def _sum_vectors(
     memory_sums: Any,
     memory_bits: Any,
     stride: Any,
-    ahead: Any,
     kept: Any,
     running: Any,
     sums: Any,
@@ -201,44 +167,47 @@ def _sum_vectors(
         total = np.uint64(document * dim)
         found = np.int64(0)
         depth = 0  # word n-grams that can still grow
-        at_end = False
-        while not at_end:
-            count, position = _read_ahead(data, position, end, separators, memory_words, memory_bits, stride, ahead)
-            at_end = count < len(ahead)
-            for k in range(count):
-                start, stop = np.int64(ahead[k, _START]), np.int64(ahead[k, _STOP])
-                low, high = ahead[k, _LOW], ahead[k, _HIGH]
-                # the library stops reading at a word that looks like its own end of line
-                if low == _EOS_KEY and stop - start == 4:
-                    at_end = True
-                    break
-                # no word has a zero byte, so 16 bytes tell words apart without their length
-                place = ahead[k, _SLOT] * np.uint64(stride)
-                key = place >> np.uint64(1)
-                is_long = stop - start > 16
-                if is_long or memory_words[key] != low or memory_words[key + np.uint64(1)] != high:
-                    if not is_long:
-                        memory_words[key], memory_words[key + np.uint64(1)] = low, high
-                    added = sum_word(
-                        data, start, stop, hash_bytes(data, start, stop), settings, slots, entry_bits, entry_offsets,
-                        entry_bytes, bucket_bits, bucket_base, vectors, kept, memory_sums, place + np.uint64(_HEAD),
-                    )  # fmt: skip
-                    memory_words[key + np.uint64(2)] = np.uint64(added)
-                added = np.int64(memory_words[key + np.uint64(2)])
-                if added == NO_WORD:
-                    continue
-                found += added
-                place += np.uint64(_HEAD)
-                if dim == 16:
-                    for d in range(16):
-                        sums[total + np.uint64(d)] += memory_sums[place + np.uint64(d)]
-                else:
-                    for d in range(dim):
-                        sums[total + np.uint64(d)] += memory_sums[place + np.uint64(d)]
-                if settings[WORD_NGRAMS] > 1:
-                    hashed = hash_bytes(data, start, stop)
-                    found += _add_word_ngrams(hashed, depth, settings, bucket_bits, bucket_base, vectors, running, sums, total)
-                    depth = min(depth + 1, settings[WORD_NGRAMS] - 1)
+        while True:
+            while position < end and separators[data[np.uint64(position)]]:
+                position += 1
+            if position >= end:
+                break
+            start = position
+            position = _word_end(data, start, end, separators)
+            size = position - start
+            low, high = _part(data, start, size), _part(data, start + 8, size - 8)
+            # the library stops reading at a word that looks like its own end of line
+            if low == _EOS_KEY and size == 4:
+                break
+            # no word has a zero byte, so 16 bytes tell words apart without their length
+            slot = ((low ^ (high * _SPREAD)) * FACTOR) >> np.uint64(64 - memory_bits)
+            if size > 16:
+                slot = np.uint64(1) << np.uint64(memory_bits)
+            place = slot * np.uint64(stride)
+            key = place >> np.uint64(1)
+            if size > 16 or memory_words[key] != low or memory_words[key + np.uint64(1)] != high:
+                if size <= 16:
+                    memory_words[key], memory_words[key + np.uint64(1)] = low, high
+                added = sum_word(
+                    data, start, position, hash_bytes(data, start, position), settings, slots, entry_bits, entry_offsets,
+                    entry_bytes, bucket_bits, bucket_base, vectors, kept, memory_sums, place + np.uint64(_HEAD),
+                )  # fmt: skip
+                memory_words[key + np.uint64(2)] = np.uint64(added)
+            added = np.int64(memory_words[key + np.uint64(2)])
+            if added == NO_WORD:
+                continue
+            found += added
+            place += np.uint64(_HEAD)
+            if dim == 16:
+                for d in range(16):
+                    sums[total + np.uint64(d)] += memory_sums[place + np.uint64(d)]
+            else:
+                for d in range(dim):
+                    sums[total + np.uint64(d)] += memory_sums[place + np.uint64(d)]
+            if settings[WORD_NGRAMS] > 1:
+                hashed = hash_bytes(data, start, position)
+                found += _add_word_ngrams(hashed, depth, settings, bucket_bits, bucket_base, vectors, running, sums, total)
+                depth = min(depth + 1, settings[WORD_NGRAMS] - 1)
         if eos >= 0 and found > 0:
             for d in range(dim):
                 sums[total + np.uint64(d)] += vectors[eos * dim + d]

@@ -7,10 +7,10 @@ import numpy as np
 from stages.kernels.compile import leaf
 
 # places in the settings of a model
-SHORTEST, LONGEST, BUCKETS, INVERSE, WORD_NGRAMS, WORDS, EOS_ROW, DIM = range(8)
+SHORTEST, LONGEST, BUCKETS, INVERSE, WORD_NGRAMS, WORDS, EOS_ROW, DIM, IS_LID176 = range(9)
 NO_WORD = -1
 BLOCK = 512
-"""Rows that are collected before they are added."""
+"""Rows that are collected before they are added; `kept` has room for eight more."""
 _FIRST = np.uint64(2166136261)
 _LABEL = np.frombuffer(b"__label__", np.uint8)
 
@@ -69,6 +69,11 @@ def row_of(bucket: Any, words: Any, bucket_bits: Any, bucket_base: Any) -> Any:
     """Row of a bucket that is kept."""
     if len(bucket_bits) == 0:
         return np.uint64(words) + bucket
+    return _rank(bucket, bucket_bits, bucket_base)
+
+
+@leaf
+def _rank(bucket: Any, bucket_bits: Any, bucket_base: Any) -> Any:
     word = bucket >> np.uint64(6)
     below = (np.uint64(1) << (bucket & np.uint64(63))) - np.uint64(1)
     return np.uint64(bucket_base[word]) + _set_bits(bucket_bits[word] & below)
@@ -76,53 +81,44 @@ def row_of(bucket: Any, words: Any, bucket_bits: Any, bucket_base: Any) -> Any:
 
 @leaf
 def is_kept(bucket: Any, bucket_bits: Any) -> Any:
-    """1 or 0, so that a count grows without a branch: which n-grams are kept, about one in nine, cannot be foreseen."""
-    if len(bucket_bits) == 0:
-        return np.uint64(1)
-    return (bucket_bits[bucket >> np.uint64(6)] >> (bucket & np.uint64(63))) & np.uint64(1)
+    return len(bucket_bits) == 0 or (bucket_bits[bucket >> np.uint64(6)] >> (bucket & np.uint64(63))) & np.uint64(1) != 0
+
+
+@leaf
+def _bucket_of(hashed: Any, buckets: Any, inverse: Any) -> Any:
+    """hashed % buckets: the estimate is the quotient or one less, and saves a division."""
+    bucket = hashed - ((hashed * inverse) >> np.uint64(32)) * buckets
+    return min(bucket, bucket - buckets)  # the difference wraps around where nothing is to be taken off
 
 
 @leaf
 def _collect(hashed: Any, buckets: Any, inverse: Any, bucket_bits: Any, kept: Any, count: Any) -> Any:
-    """Write the bucket of an n-gram to `kept[count]`; returns the new count, which leaves it there if it has a row."""
-    # hashed % buckets: the estimate is the quotient or one less, and saves a division
-    bucket = hashed - ((hashed * inverse) >> np.uint64(32)) * buckets
-    bucket = min(bucket, bucket - buckets)  # the difference wraps around where nothing is to be taken off
+    """Write the bucket of an n-gram to `kept[count]`; returns the new count, which leaves it there if it has a row.
+
+    So no branch depends on which n-grams are kept, about one in nine, which cannot be foreseen.
+    """
+    bucket = _bucket_of(hashed, buckets, inverse)
     kept[count] = bucket
-    return count + is_kept(bucket, bucket_bits)
+    return count + ((bucket_bits[bucket >> np.uint64(6)] >> (bucket & np.uint64(63))) & np.uint64(1))
 
 
 @leaf
-def _add_rows(
-    kept: Any, count: Any, words: Any, dim: Any, bucket_bits: Any, bucket_base: Any, vectors: Any, totals: Any, at: Any
-) -> Any:
-    """Add the rows of the collected buckets, in order; returns 0, the new count of what is collected.
+def _add_16(kept: Any, count: Any, bucket_bits: Any, bucket_base: Any, vectors: Any, totals: Any, at: Any) -> None:
+    """Add the rows, of 16 numbers, of the collected buckets, in order.
 
     Places are looked up first and rows added afterwards, so that reads from slower memory overlap.
     """
     for i in range(count):
-        kept[i] = row_of(kept[i], words, bucket_bits, bucket_base) * np.uint64(dim)
-    at = np.uint64(at)
-    i = np.uint64(0)
-    if dim == 16:  # a fixed length lets the compiler use whole vector registers; lid.176 has it
-        while i + np.uint64(4) <= count:
-            first, second = kept[i], kept[i + np.uint64(1)]
-            third, fourth = kept[i + np.uint64(2)], kept[i + np.uint64(3)]
-            for k in range(16):
-                d = np.uint64(k)
-                sum_ = totals[at + d] + vectors[first + d] + vectors[second + d]
-                totals[at + d] = sum_ + vectors[third + d] + vectors[fourth + d]
-            i += np.uint64(4)
-        while i < count:
-            first = kept[i]
-            for k in range(16):
-                totals[at + np.uint64(k)] += vectors[first + np.uint64(k)]
-            i += np.uint64(1)
-    while i < count:
-        for k in range(dim):
-            totals[at + np.uint64(k)] += vectors[kept[i] + np.uint64(k)]
-        i += np.uint64(1)
-    return np.uint64(0)
+        kept[i] = _rank(np.uint64(kept[i]), bucket_bits, bucket_base)
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
+    # four rows at a time, the last filled up with rows of zeros
+    kept[count] = kept[count + one] = kept[count + two] = len(vectors) // 16 - 1
+    for i in range(np.uint64(0), count, np.uint64(4)):
+        first, second = np.uint64(kept[i]) * np.uint64(16), np.uint64(kept[i + one]) * np.uint64(16)
+        third, fourth = np.uint64(kept[i + two]) * np.uint64(16), np.uint64(kept[i + three]) * np.uint64(16)
+        for k in range(16):
+            d = np.uint64(k)
+            totals[at + d] = totals[at + d] + vectors[first + d] + vectors[second + d] + vectors[third + d] + vectors[fourth + d]
 
 
 @leaf
@@ -146,26 +142,24 @@ def sum_word(
     """Put the sum of a word's rows in `totals[at : at + dim]`; returns their number, `NO_WORD` for a label.
 
     The n-grams are those of `<word>`; the borders alone are none, so none begins at `>`. A byte 10xxxxxx begins no
-    character. `kept` has room for `BLOCK` buckets and those of one more place.
+    character.
     """
-    longest, words, dim = settings[LONGEST], settings[WORDS], settings[DIM]
+    words, dim = settings[WORDS], settings[DIM]
     for d in range(dim):
-        totals[at + d] = 0
+        totals[at + np.uint64(d)] = 0
     entry = np.int64(-1)
     if (entry_bits[(hashed >> np.uint64(6)) & np.uint64(len(entry_bits) - 1)] >> (hashed & np.uint64(63))) & np.uint64(1):
         entry = _find_entry(data, start, end, hashed, slots, entry_offsets, entry_bytes)
-    if entry >= words or (entry < 0 and data[start] == 95 and _is_label(data, start, end)):
+    if entry >= words or (entry < 0 and data[start] == _LABEL[0] and _is_label(data, start, end)):
         return np.int64(NO_WORD)
     added = np.int64(0)
     if entry >= 0:
         for d in range(dim):
-            totals[at + d] += vectors[entry * dim + d]
+            totals[at + np.uint64(d)] += vectors[entry * dim + d]
         added += 1
-    if longest <= 0:
-        return added
-    if settings[SHORTEST] == 2 and longest == 4:
+    if settings[IS_LID176]:
         return added + _add_2_to_4(data, start, end, settings, bucket_bits, bucket_base, vectors, kept, totals, at)
-    return added + _add_ngrams(data, start, end, settings, bucket_bits, bucket_base, vectors, kept, totals, at)
+    return added + _add_ngrams(data, start, end, settings, bucket_bits, bucket_base, vectors, totals, at)
 
 
 @leaf
@@ -181,8 +175,10 @@ def _add_2_to_4(
     totals: Any,
     at: Any,
 ) -> Any:
-    """`_add_ngrams` for lid.176's lengths, by last characters: the hashes of all n-grams that grow stay in registers."""
-    words, dim = settings[WORDS], settings[DIM]
+    """`_add_ngrams` for models like lid.176: n-grams of 2 to 4 characters, pruned, 16 numbers in a row.
+
+    In the order of their ends, so that the hashes of all n-grams that grow stay in registers.
+    """
     buckets, inverse = np.uint64(settings[BUCKETS]), np.uint64(settings[INVERSE])
     added = np.int64(0)
     count = np.uint64(0)
@@ -205,32 +201,22 @@ def _add_2_to_4(
                 count = _collect(three, buckets, inverse, bucket_bits, kept, count)
         place += 1
         three, two, one = two, one, new
-        if count >= BLOCK:
+        if count > BLOCK:
+            _add_16(kept, count, bucket_bits, bucket_base, vectors, totals, at)
             added += np.int64(count)
-            count = _add_rows(kept, count, words, dim, bucket_bits, bucket_base, vectors, totals, at)
-    added += np.int64(count)
-    _add_rows(kept, count, words, dim, bucket_bits, bucket_base, vectors, totals, at)
-    return added
+            count = np.uint64(0)
+    _add_16(kept, count, bucket_bits, bucket_base, vectors, totals, at)
+    return added + np.int64(count)
 
 
 @leaf
 def _add_ngrams(
-    data: Any,
-    start: Any,
-    end: Any,
-    settings: Any,
-    bucket_bits: Any,
-    bucket_base: Any,
-    vectors: Any,
-    kept: Any,
-    totals: Any,
-    at: Any,
+    data: Any, start: Any, end: Any, settings: Any, bucket_bits: Any, bucket_base: Any, vectors: Any, totals: Any, at: Any
 ) -> Any:
     """Add the rows of the character n-grams of a word; returns their number."""
     shortest, longest, words, dim = settings[SHORTEST], settings[LONGEST], settings[WORDS], settings[DIM]
     buckets, inverse = np.uint64(settings[BUCKETS]), np.uint64(settings[INVERSE])
     added = np.int64(0)
-    count = np.uint64(0)
     for i in range(start - 1, end):
         hashed, n, j = _FIRST, 0, i
         if i < start:
@@ -244,11 +230,10 @@ def _add_ngrams(
             while j < end and (data[j] & 0xC0) == 0x80:
                 hashed = extend(hashed, data[j])
                 j += 1
-            if n >= shortest:
-                count = _collect(hashed, buckets, inverse, bucket_bits, kept, count)
-                if count >= BLOCK:
-                    added += np.int64(count)
-                    count = _add_rows(kept, count, words, dim, bucket_bits, bucket_base, vectors, totals, at)
-    added += np.int64(count)
-    _add_rows(kept, count, words, dim, bucket_bits, bucket_base, vectors, totals, at)
+            bucket = _bucket_of(hashed, buckets, inverse)
+            if n >= shortest and is_kept(bucket, bucket_bits):
+                row = row_of(bucket, words, bucket_bits, bucket_base)
+                for d in range(dim):
+                    totals[at + np.uint64(d)] += vectors[row * np.uint64(dim) + np.uint64(d)]
+                added += 1
     return added
