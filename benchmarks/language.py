@@ -127,16 +127,15 @@ def ours(tables: list[Any], **keys: Any) -> tuple[list[tuple[str, float]], float
     after = [detect(table) for table in tables]
     cpu, wall = time.process_time() - cpu, time.monotonic() - wall
     found = [
-        pair
-        for table in after
-        for pair in zip(table["language"].to_pylist(), table["language_score"].to_pylist(), strict=True)
+        pair for table in after for pair in zip(table["language"].to_pylist(), table["language_score"].to_pylist(), strict=True)
     ]
     return found, cpu, wall
 
 
 def turn(process: subprocess.Popen[str]) -> list[float]:
     """One run of the library: a line asks for it, a line says its seconds."""
-    assert process.stdin and process.stdout
+    assert process.stdin is not None
+    assert process.stdout is not None
     process.stdin.write("run\n")
     process.stdin.flush()
     line = process.stdout.readline()
@@ -207,8 +206,6 @@ def is_english(label: str, score: float) -> bool:
 
 
 def why(label: str, expected: str, score: float, expected_score: float) -> str:
-    if label == "und":
-        return "the model has no vector of the text: `und`, where the library scores the end of line alone"
     if abs(score - expected_score) <= TOLERANCE:
         return "two labels, or a score and the limit, closer than rounding"
     return "unexplained"

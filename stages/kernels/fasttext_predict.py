@@ -17,19 +17,21 @@ from stages.kernels.fasttext_words import (
     BUCKETS,
     DIM,
     EOS_ROW,
-    INVERSE,
+    FACTOR,
     IS_LID176,
     LONGEST,
     NO_WORD,
+    SHIFT,
     SHORTEST,
     WORD_NGRAMS,
     WORDS,
     hash_bytes,
     is_kept,
+    reciprocal,
     row_of,
     sum_word,
 )
-from stages.kernels.lines import FACTOR, load
+from stages.kernels.lines import load
 from stages.kernels.text import Text
 
 # the memory of words: more slots miss less, but reads of them leave the core's own cache
@@ -41,13 +43,17 @@ _EOS_HASH = np.uint64(word_hash(EOS))
 _SEPARATORS = np.zeros(256, np.bool_)
 _SEPARATORS[[0, 9, 10, 11, 12, 13, 32]] = True
 _SEPARATORS.flags.writeable = False
-_SPREAD = np.uint64(0xC2B2AE3D27D4EB4F)
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+_SPREAD_HIGH = np.uint64(0xC2B2AE3D27D4EB4F)
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
-def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def predict(
+    model: Model, text: Text, max_bytes: int | None = None, label_unknown: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Index of the best label (int32, -1 without any known word or n-gram) and its score (float64) for each document.
 
+    With `label_unknown` a text without any gets the label of the end of line alone, as in the library, even an empty one.
     `max_bytes` reads only so many bytes of each, less those of a character it would cut. Scores may exceed 1 by a few
     1e-5: the library adds 1e-5 to each probability, and so do we.
     """
@@ -56,12 +62,14 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
     offsets.flags.writeable = data.flags.writeable = False
     sums = np.zeros(count * model.dim, np.float64)
     rows = np.zeros(count, np.int64)
-    settings = np.zeros(9, np.int64)
+    settings = np.zeros(10, np.int64)
     settings[DIM] = model.dim
     settings[SHORTEST], settings[LONGEST] = model.min_chars, model.max_chars
-    settings[BUCKETS], settings[INVERSE] = model.buckets, (1 << 32) // max(model.buckets, 1)
+    settings[BUCKETS] = model.buckets
+    settings[FACTOR], settings[SHIFT] = reciprocal(max(model.buckets, 1))
     settings[WORD_NGRAMS], settings[WORDS], settings[EOS_ROW] = model.word_ngrams, model.words, model.eos
-    settings[IS_LID176] = len(model.bucket_bits) > 0 and (model.dim, model.min_chars, model.max_chars) == (16, 2, 4)
+    shape = (model.dim, model.min_chars, model.max_chars)
+    settings[IS_LID176] = shape == (16, 2, 4) and len(model.bucket_bits) > 0 and settings[FACTOR] > 0
     memory_bits = min(max(int(offsets[-1] - offsets[0]) // 16, 16).bit_length(), _MOST_MEMORY_BITS)
     stride = _HEAD + -(-model.dim // 8) * 8
     memory = aligned((1 << memory_bits) + 1, stride).reshape(-1)  # the last place is for words too long to remember
@@ -69,6 +77,7 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
         offsets,
         data,
         -1 if max_bytes is None else max_bytes,
+        label_unknown,
         settings,
         model.entry_slots,
         model.entry_bits,
@@ -83,7 +92,7 @@ def predict(model: Model, text: Text, max_bytes: int | None = None) -> tuple[np.
         memory_bits,
         stride,
         np.zeros(BLOCK + 8, np.uint32),
-        np.zeros(max(model.word_ngrams, 1), np.uint64),
+        np.zeros(model.word_ngrams, np.uint64) if model.word_ngrams > 1 else None,
         sums,
         rows,
     )
@@ -135,6 +144,7 @@ def _sum_vectors(
     offsets: Any,
     data: Any,
     most: Any,
+    label_unknown: Any,
     settings: Any,
     slots: Any,
     entry_bits: Any,
@@ -180,7 +190,7 @@ def _sum_vectors(
             if low == _EOS_KEY and size == 4:
                 break
             # no word has a zero byte, so 16 bytes tell words apart without their length
-            slot = ((low ^ (high * _SPREAD)) * FACTOR) >> np.uint64(64 - memory_bits)
+            slot = ((low ^ (high * _SPREAD_HIGH)) * _SPREAD) >> np.uint64(64 - memory_bits)
             if size > 16:
                 slot = np.uint64(1) << np.uint64(memory_bits)
             place = slot * np.uint64(stride)
@@ -204,15 +214,15 @@ def _sum_vectors(
             else:
                 for d in range(dim):
                     sums[total + np.uint64(d)] += memory_sums[place + np.uint64(d)]
-            if settings[WORD_NGRAMS] > 1:
+            if running is not None:
                 hashed = hash_bytes(data, start, position)
                 found += _add_word_ngrams(hashed, depth, settings, bucket_bits, bucket_base, vectors, running, sums, total)
                 depth = min(depth + 1, settings[WORD_NGRAMS] - 1)
-        if eos >= 0 and found > 0:
+        if eos >= 0 and (found > 0 or label_unknown):
             for d in range(dim):
                 sums[total + np.uint64(d)] += vectors[eos * dim + d]
             found += 1
-        if settings[WORD_NGRAMS] > 1 and found > 0:
+        if running is not None and found > 0:
             found += _add_word_ngrams(_EOS_HASH, depth, settings, bucket_bits, bucket_base, vectors, running, sums, total)
         rows[document] = found
 

@@ -7,7 +7,7 @@ import numpy as np
 from stages.kernels.compile import leaf
 
 # places in the settings of a model
-SHORTEST, LONGEST, BUCKETS, INVERSE, WORD_NGRAMS, WORDS, EOS_ROW, DIM, IS_LID176 = range(9)
+SHORTEST, LONGEST, BUCKETS, FACTOR, SHIFT, WORD_NGRAMS, WORDS, EOS_ROW, DIM, IS_LID176 = range(10)
 NO_WORD = -1
 BLOCK = 512
 """Rows that are collected before they are added; `kept` has room for eight more."""
@@ -84,20 +84,28 @@ def is_kept(bucket: Any, bucket_bits: Any) -> Any:
     return len(bucket_bits) == 0 or (bucket_bits[bucket >> np.uint64(6)] >> (bucket & np.uint64(63))) & np.uint64(1) != 0
 
 
-@leaf
-def _bucket_of(hashed: Any, buckets: Any, inverse: Any) -> Any:
-    """hashed % buckets: the estimate is the quotient or one less, and saves a division."""
-    bucket = hashed - ((hashed * inverse) >> np.uint64(32)) * buckets
-    return min(bucket, bucket - buckets)  # the difference wraps around where nothing is to be taken off
+def reciprocal(divisor: int) -> tuple[int, int]:
+    """Factor and shift with `(x * factor) >> shift == x // divisor` for all x of 32 bits; (0, 0) if none keeps to 64 bits.
+
+    Granlund and Montgomery 1994, theorem 4.2: factor * divisor may exceed a power of two by one in 2^32 of it.
+    """
+    shift = 31 + divisor.bit_length()
+    factor = -(-(1 << shift) // divisor)
+    return (factor, shift) if factor <= 1 << 32 and (factor * divisor - (1 << shift)) << 32 <= 1 << shift else (0, 0)
 
 
 @leaf
-def _collect(hashed: Any, buckets: Any, inverse: Any, bucket_bits: Any, kept: Any, count: Any) -> Any:
+def _bucket_of(hashed: Any, buckets: Any, factor: Any, shift: Any) -> Any:
+    return hashed - ((hashed * factor) >> shift) * buckets
+
+
+@leaf
+def _collect(hashed: Any, buckets: Any, factor: Any, shift: Any, bucket_bits: Any, kept: Any, count: Any) -> Any:
     """Write the bucket of an n-gram to `kept[count]`; returns the new count, which leaves it there if it has a row.
 
     So no branch depends on which n-grams are kept, about one in nine, which cannot be foreseen.
     """
-    bucket = _bucket_of(hashed, buckets, inverse)
+    bucket = _bucket_of(hashed, buckets, factor, shift)
     kept[count] = bucket
     return count + ((bucket_bits[bucket >> np.uint64(6)] >> (bucket & np.uint64(63))) & np.uint64(1))
 
@@ -118,7 +126,9 @@ def _add_16(kept: Any, count: Any, bucket_bits: Any, bucket_base: Any, vectors: 
         third, fourth = np.uint64(kept[i + two]) * np.uint64(16), np.uint64(kept[i + three]) * np.uint64(16)
         for k in range(16):
             d = np.uint64(k)
-            totals[at + d] = totals[at + d] + vectors[first + d] + vectors[second + d] + vectors[third + d] + vectors[fourth + d]
+            totals[at + d] = (
+                totals[at + d] + vectors[first + d] + vectors[second + d] + vectors[third + d] + vectors[fourth + d]
+            )
 
 
 @leaf
@@ -175,11 +185,11 @@ def _add_2_to_4(
     totals: Any,
     at: Any,
 ) -> Any:
-    """`_add_ngrams` for models like lid.176: n-grams of 2 to 4 characters, pruned, 16 numbers in a row.
+    """`_add_ngrams` for models like lid.176: n-grams of 2 to 4 characters, pruned, a `reciprocal`, 16 numbers in a row.
 
     In the order of their ends, so that the hashes of all n-grams that grow stay in registers.
     """
-    buckets, inverse = np.uint64(settings[BUCKETS]), np.uint64(settings[INVERSE])
+    buckets, factor, shift = np.uint64(settings[BUCKETS]), np.uint64(settings[FACTOR]), np.uint64(settings[SHIFT])
     added = np.int64(0)
     count = np.uint64(0)
     one = extend(_FIRST, np.uint8(60))  # n-grams of one, two and three characters that end before the next
@@ -194,11 +204,11 @@ def _add_2_to_4(
             byte = data[i]
             new, one, two, three = extend(new, byte), extend(one, byte), extend(two, byte), extend(three, byte)
             i += np.uint64(1)
-        count = _collect(one, buckets, inverse, bucket_bits, kept, count)
+        count = _collect(one, buckets, factor, shift, bucket_bits, kept, count)
         if place > 0:
-            count = _collect(two, buckets, inverse, bucket_bits, kept, count)
+            count = _collect(two, buckets, factor, shift, bucket_bits, kept, count)
             if place > 1:
-                count = _collect(three, buckets, inverse, bucket_bits, kept, count)
+                count = _collect(three, buckets, factor, shift, bucket_bits, kept, count)
         place += 1
         three, two, one = two, one, new
         if count > BLOCK:
@@ -215,7 +225,7 @@ def _add_ngrams(
 ) -> Any:
     """Add the rows of the character n-grams of a word; returns their number."""
     shortest, longest, words, dim = settings[SHORTEST], settings[LONGEST], settings[WORDS], settings[DIM]
-    buckets, inverse = np.uint64(settings[BUCKETS]), np.uint64(settings[INVERSE])
+    buckets, factor, shift = np.uint64(settings[BUCKETS]), np.uint64(settings[FACTOR]), np.uint64(settings[SHIFT])
     added = np.int64(0)
     for i in range(start - 1, end):
         hashed, n, j = _FIRST, 0, i
@@ -230,7 +240,7 @@ def _add_ngrams(
             while j < end and (data[j] & 0xC0) == 0x80:
                 hashed = extend(hashed, data[j])
                 j += 1
-            bucket = _bucket_of(hashed, buckets, inverse)
+            bucket = _bucket_of(hashed, buckets, factor, shift) if factor else hashed % buckets
             if n >= shortest and is_kept(bucket, bucket_bits):
                 row = row_of(bucket, words, bucket_bits, bucket_base)
                 for d in range(dim):
