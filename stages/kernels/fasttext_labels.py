@@ -44,14 +44,13 @@ def best_labels(
     output: Any,
     left: Any,
     right: Any,
-    order: Any,
     labels: Any,
     scores: Any,
     hidden: Any,
     nodes: Any,
     values: Any,
 ) -> None:
-    """Label with the highest score for each document that has rows; of equals the last in the library's order."""
+    """Label with the highest score for each document that has rows; the last of equals as the library finds it."""
     count = len(output)
     for document in range(len(sums)):
         if rows[document] == 0:
@@ -69,11 +68,12 @@ def best_labels(
                 if product < best_score * 0.99:
                     continue
                 if node < count:
-                    if product > best_score or (product == best_score and order[node] > order[best]):
+                    if product >= best_score:
                         best, best_score = node, product
                     continue
                 p = 1.0 / (1.0 + exp(-_dot(output, node - count, hidden)))
-                # the likelier child is looked at first: its labels often leave nothing to look for in the other
+                # the likelier child is looked at first: its labels often leave nothing to look for in the other; if both are
+                # alike, the left one, so that the last of equals is the library's
                 first = depth + 1 if p > 0.5 else depth
                 nodes[first], values[first] = right[node - count], product * (p + 1e-5)
                 first = 2 * depth + 1 - first

@@ -41,7 +41,6 @@ class Model:
     vectors       float32 [rows, dim], dequantised: words, then buckets, then a row of zeros if the model is pruned
     output        float32 [labels, dim], or for HIERARCHICAL one row for each inner node of the tree
     left, right   int32, children of tree node labels + i
-    order         int32, place of each label from left to right in the tree
     """
 
     labels: tuple[str, ...]
@@ -63,7 +62,6 @@ class Model:
     output: np.ndarray
     left: np.ndarray
     right: np.ndarray
-    order: np.ndarray
 
 
 class _Reader:
@@ -159,7 +157,6 @@ def read_model(path: Path) -> Model:
         output=_frozen(output),
         left=_frozen(left),
         right=_frozen(right),
-        order=_frozen(_left_to_right(left, right)),
     )
 
 
@@ -297,17 +294,3 @@ def _tree(counts: list[int]) -> tuple[np.ndarray, np.ndarray]:
         left[node - labels], right[node - labels] = pair
         weights[node] = weights[pair[0]] + weights[pair[1]]
     return left, right
-
-
-def _left_to_right(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    labels = len(left) + 1
-    order = np.zeros(labels, np.int32)
-    place, waiting = 0, [2 * labels - 2]
-    while waiting:  # once for each model
-        node = waiting.pop()
-        if node < labels:
-            order[node] = place
-            place += 1
-        else:
-            waiting += [int(right[node - labels]), int(left[node - labels])]
-    return order

@@ -99,7 +99,7 @@ def predict(
     labels = np.full(count, -1, np.int32)
     scores = np.zeros(count, np.float64)
     best_labels(
-        sums.reshape(count, model.dim), rows, model.loss, model.output, model.left, model.right, model.order, labels, scores,
+        sums.reshape(count, model.dim), rows, model.loss, model.output, model.left, model.right, labels, scores,
         np.zeros(model.dim), np.zeros(len(model.output) + 2, np.int64), np.zeros(len(model.output) + 2),
     )  # fmt: skip
     return labels, scores

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from stages.kernels.fasttext_labels import best_labels, exp
-from stages.kernels.fasttext_model import HIERARCHICAL, _left_to_right, _tree
+from stages.kernels.fasttext_model import HIERARCHICAL, _tree
 
 
 def by_definition(hidden: list[float], output: np.ndarray, left: np.ndarray, right: np.ndarray) -> tuple[int, float]:
@@ -31,7 +31,7 @@ def best(sums: np.ndarray, rows: np.ndarray, output: np.ndarray, left: np.ndarra
     count, dim = sums.shape
     labels, scores = np.full(count, -1, np.int32), np.zeros(count)
     best_labels(
-        sums, rows, HIERARCHICAL, output, left, right, _left_to_right(left, right), labels, scores,
+        sums, rows, HIERARCHICAL, output, left, right, labels, scores,
         np.zeros(dim), np.zeros(len(output) + 2, np.int64), np.zeros(len(output) + 2),
     )  # fmt: skip
     return labels.tolist(), scores.tolist()
@@ -75,12 +75,6 @@ def test_a_document_without_rows_has_no_label() -> None:
     left, right = _tree([2, 1])
     output = np.ones((2, 4), np.float32)
     assert best(np.ones((2, 4)), np.array([0, 1]), output, left, right) == ([-1, 0], [0.0, pytest.approx(0.98202, abs=1e-4)])
-
-
-def test_labels_are_numbered_from_left_to_right() -> None:
-    left, right = _tree([10, 4, 2, 1])
-    # 6 has 5 and label 0; 5 has 4 and label 1; 4 has labels 3 and 2
-    assert _left_to_right(left, right).tolist() == [3, 2, 1, 0]
 
 
 def test_the_exponential_is_exact_to_the_last_places() -> None:

@@ -140,12 +140,20 @@ def test_a_document_s_answer_does_not_depend_on_its_batch(kind: str, tmp_path: P
 def test_words_that_share_a_place_in_the_memory_are_told_apart() -> None:
     model = read_model(packaged_model())
     choice = random.Random(5)
-    words = ["".join(choice.choices("abcdeéж", k=choice.randint(1, 18))) for _ in range(60_000)]
+    words = ["".join(choice.choices("abcdeéж", k=choice.randint(1, 18))) for _ in range(50_000)]
+    words += ["thesame_" + "".join(choice.choices("abcdefgh", k=8)) for _ in range(10_000)]
     whole, whole_scores = predict(model, text_of(pa.array(words + words)))
     assert whole[:60_000].tolist() == whole[60_000:].tolist()
     assert whole_scores[:60_000].tolist() == whole_scores[60_000:].tolist()
-    alone = [predict(model, text_of(pa.array([word])))[1][0] for word in words[:500]]
-    assert whole_scores[:500].tolist() == alone
+    tried = [*range(500), *range(50_000, 50_500)]
+    assert [predict(model, text_of(pa.array([words[at]])))[1][0] for at in tried] == whole_scores[tried].tolist()
+
+
+def test_words_with_the_same_beginning_are_told_apart_in_a_small_memory() -> None:
+    model = read_model(packaged_model())
+    words = [f"samestem{a}{b}" for a in "aeiouy" for b in ("ción", "ung", "ment", "ости", "keit")]
+    together = predict(model, text_of(pa.array([*words, *words])))[1]
+    assert together.tolist() == 2 * [predict(model, text_of(pa.array([word])))[1][0] for word in words]
 
 
 @pytest.mark.parametrize("divisor", [1, 2, 3, 97, 300, 15_625, 1 << 20, 2_000_000, 2_100_000, (1 << 31) - 1])
