@@ -97,6 +97,7 @@ def compare(python: Path, files: list[Path], runs: int) -> dict[str, Any]:
         theirs = json.loads(answers.read_text(encoding="utf-8"))
     result: dict[str, Any] = {"files": [path.name for path in files], "documents": len(texts), "bytes": size, "runs": runs}
     result |= {side: speed(rows, size) for side, rows in times.items()}
+    result["load_average"] = round(os.getloadavg()[0], 1)  # of all processes of the machine, ours included
     result["ratio_cpu"] = round(result["library"]["cpu_seconds"] / result["ours"]["cpu_seconds"], 2)
     result["ratio_wall"] = round(result["library"]["wall_seconds"] / result["ours"]["wall_seconds"], 2)
     result["agreement"] = agreement(texts, found, theirs)
