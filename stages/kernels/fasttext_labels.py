@@ -1,5 +1,6 @@
 """From the sum of a document's vectors to its best label: the losses of fastText's models."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from stages.kernels.compile import leaf
 from stages.kernels.fasttext_model import HIERARCHICAL, SOFTMAX
 
 _SIGMOID_STEPS, _SIGMOID_END = 512, 8
+_TAYLOR = tuple(1.0 / math.factorial(n) for n in range(13, -1, -1))
 
 
 @leaf
@@ -16,9 +18,9 @@ def exp(x: Any) -> Any:
     x = min(max(x, -700.0), 700.0)
     k = np.floor(x * 1.4426950408889634 + 0.5)
     r = (x - k * 0.693145751953125) - k * 1.4286068203094173e-06
-    value = 1.0
-    for n in range(14, 0, -1):
-        value = 1.0 + value * r / n
+    value = 0.0
+    for factor in _TAYLOR:
+        value = value * r + factor
     exponent = np.int64(k)
     scale = 2.0 if exponent >= 0 else 0.5
     for _ in range(abs(exponent)):
@@ -48,7 +50,7 @@ def best_labels(
     nodes: Any,
     values: Any,
 ) -> None:
-    """Label with the highest score, the last of equals as the library finds it, for each document that has rows."""
+    """Label with the highest score for each document that has rows; the last of equals as the library finds it."""
     count = len(output)
     for document in range(len(sums)):
         if rows[document] == 0:
@@ -70,8 +72,12 @@ def best_labels(
                         best, best_score = node, product
                     continue
                 p = 1.0 / (1.0 + exp(-_dot(output, node - count, hidden)))
-                nodes[depth], values[depth] = right[node - count], product * (p + 1e-5)
-                nodes[depth + 1], values[depth + 1] = left[node - count], product * (1.0 - p + 1e-5)
+                # the likelier child is looked at first: its labels often leave nothing to look for in the other; if both are
+                # alike, the left one, so that the last of equals is the library's
+                first = depth + 1 if p > 0.5 else depth
+                nodes[first], values[first] = right[node - count], product * (p + 1e-5)
+                first = 2 * depth + 1 - first
+                nodes[first], values[first] = left[node - count], product * (1.0 - p + 1e-5)
                 depth += 2
         elif loss == SOFTMAX:
             highest = -np.inf

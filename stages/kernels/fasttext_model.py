@@ -32,12 +32,13 @@ class Model:
     words         number of words; entries from there on are labels
     eos           row of the end-of-line token, -1 if the model has none
     entry_slots   int32, a power of two long: entry, or -1, by open addressing on the entry's hash
+    entry_bits    uint64, four bits for each slot, that of an entry's hash set: most words that are no entry are known by it
     entry_offsets int64, entries + 1: bytes of entry i in `entry_bytes`
     entry_bytes   uint8
     bucket_bits   uint64, a bit for each bucket that pruning left; empty if the model is not pruned, when bucket b has the
                   row words + b
     bucket_base   int32 by word of `bucket_bits`: the row of its first bucket; the rows of the others follow in order
-    vectors       float32 [rows, dim], dequantised: words, then buckets
+    vectors       float32 [rows, dim], dequantised: words, then buckets, then a row of zeros if the model is pruned
     output        float32 [labels, dim], or for HIERARCHICAL one row for each inner node of the tree
     left, right   int32, children of tree node labels + i
     """
@@ -52,6 +53,7 @@ class Model:
     words: int
     eos: int
     entry_slots: np.ndarray
+    entry_bits: np.ndarray
     entry_offsets: np.ndarray
     entry_bytes: np.ndarray
     bucket_bits: np.ndarray
@@ -129,9 +131,11 @@ def read_model(path: Path) -> Model:
     bucket_bits, bucket_base = np.zeros(0, np.uint64), np.zeros(0, np.int32)
     if pruned >= 0:
         bucket_bits, bucket_base, order = _rank(kept, buckets, words)
-        vectors = vectors[np.concatenate([np.arange(words), order])]
+        ranked = aligned(words + len(order) + 1, dim)
+        ranked[:words], ranked[words:-1] = vectors[:words], vectors[order]
+        vectors = ranked
 
-    slots, offsets, data = _index(entries.names)
+    slots, bits, offsets, data = _index(entries.names)
     left, right = _tree(entries.counts[words:]) if loss == HIERARCHICAL else (np.zeros(0, np.int32),) * 2
     return Model(
         labels=tuple(name.decode("utf-8", "replace").removeprefix("__label__") for name in entries.names[words:]),
@@ -144,6 +148,7 @@ def read_model(path: Path) -> Model:
         words=words,
         eos=entries.names.index(EOS) if EOS in entries.names[:words] else -1,
         entry_slots=_frozen(slots),
+        entry_bits=_frozen(bits),
         entry_offsets=_frozen(offsets),
         entry_bytes=_frozen(data),
         bucket_bits=_frozen(bucket_bits),
@@ -159,6 +164,13 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     array = np.ascontiguousarray(array).view(np.ndarray)
     array.flags.writeable = False  # numba compiles again for the other kind
     return array
+
+
+def aligned(rows: int, columns: int) -> np.ndarray:
+    """Zeros, float32, from the beginning of a cache line on: numpy's own large arrays lie 16 bytes behind one."""
+    array = np.zeros(rows * columns + 16, np.float32)
+    begin = -array.ctypes.data % 64 // 4
+    return array[begin : begin + rows * columns].reshape(rows, columns)
 
 
 def _read_entries(reader: _Reader, entry_count: int, words: int) -> _Entries:
@@ -232,17 +244,20 @@ def word_hash(word: bytes) -> int:
     return value
 
 
-def _index(names: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _index(names: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     size = 1 << max(4, (2 * len(names)).bit_length())
     slots = np.full(size, -1, np.int32)
+    bits = np.zeros(size // 16, np.uint64)
     for entry, name in enumerate(names):  # once for each model
-        slot = word_hash(name) & (size - 1)
+        hashed = word_hash(name)
+        bits[(hashed >> 6) & (size // 16 - 1)] |= np.uint64(1 << (hashed & 63))
+        slot = hashed & (size - 1)
         while slots[slot] >= 0:
             slot = (slot + 1) & (size - 1)
         slots[slot] = entry
     offsets = np.zeros(len(names) + 1, np.int64)
     np.cumsum([len(name) for name in names], out=offsets[1:])
-    return slots, offsets, np.frombuffer(b"".join(names), np.uint8)
+    return slots, bits, offsets, np.frombuffer(b"".join(names), np.uint8)
 
 
 def _rank(kept: np.ndarray, buckets: int, words: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

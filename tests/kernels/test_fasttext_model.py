@@ -16,7 +16,7 @@ def test_the_packaged_model_is_read() -> None:
     assert len(model.labels) == 176
     assert model.labels[:3] == ("en", "ru", "de")
     assert (model.dim, model.min_chars, model.max_chars, model.buckets, model.loss) == (16, 2, 4, 2_000_000, HIERARCHICAL)
-    assert model.vectors.shape == (50_000, 16)
+    assert model.vectors.shape == (50_001, 16)
     assert (model.words, model.eos) == (7235, 0)
 
 

@@ -29,12 +29,26 @@ def test_languages_and_scores() -> None:
     assert second == pytest.approx(0.995, abs=0.05)
 
 
-def test_odd_texts_never_raise() -> None:
-    odd = ["", None, "\n", "\0", "\0\n\r\n\t", "a\0b\nc", "\u2028", "🙂" * 1000, "</s>", "__label__en", "x" * 100_000]
-    answers = detected(odd, min_chars=0)
-    assert [language for language, _ in answers[:5]] == ["und"] * 5
+ODD = ["", None, "\n", "\0", "\0\n\r\n\t", "a\0b\nc", "\u2028", "🙂" * 1000, "</s>", "__label__en", "x" * 100_000]
+
+
+@pytest.mark.parametrize("min_chars", [0, 1, 10])
+@pytest.mark.parametrize("max_bytes", [None, 1, 5])
+def test_odd_texts_never_raise(min_chars: int, max_bytes: int | None) -> None:
+    answers = detected(ODD, min_chars=min_chars, max_bytes=max_bytes)
+    assert answers == [detected([text], min_chars=min_chars, max_bytes=max_bytes)[0] for text in ODD]
     assert all(0 <= score <= 1.001 for _, score in answers)
-    assert all(score == 0.0 for language, score in answers if language == "und")
+    assert all((score == 0.0) == (language == "und") for language, score in answers)
+
+
+def test_a_text_of_which_the_model_knows_nothing_is_undetermined() -> None:
+    unknown = ["", None, "\n", "\0", "\0\n\r\n\t", "Yup", "**********", "</s>"]
+    assert detected(unknown, min_chars=1) == [("und", 0.0)] * 8
+
+
+def test_without_min_chars_it_has_the_label_of_an_empty_line_as_in_the_library() -> None:
+    unknown = ["", None, "\n", "\0", "\0\n\r\n\t", "Yup", "**********", "</s>"]
+    assert detected(unknown, min_chars=0) == [("en", pytest.approx(0.124504, abs=1e-6))] * 8
 
 
 def test_line_breaks_are_spaces() -> None:
