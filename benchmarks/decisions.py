@@ -5,8 +5,8 @@
 Two modes of ours stand beside datatrove: `datatrove`, whose words are meant to be the same, and the default. A reason is the
 first rule a document breaks, none if it is kept. Documents at which datatrove raises are counted apart.
 
-Where the default mode differs, the table says which rules decided, and what in the text is cut into other words: pieces
-between white space, by shape (letters a or A, digits 9, every other code point itself; runs once), with the words of both.
+Where the default mode differs, the table says which rules decided and, for the filters by words, what in the text is cut into
+other words and how many documents each such kind is to blame for (decision_causes.py).
 
 datatrove's answers (datatrove_decisions.py) take minutes; they are kept in runs/bench and asked for again only if the
 documents change. Writes benchmarks/results/decisions.json.
@@ -15,12 +15,11 @@ documents change. Writes benchmarks/results/decisions.json.
 from __future__ import annotations
 
 import argparse
-import bisect
 import hashlib
 import json
-import re
 import sys
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from datatrove_decisions import FILTERS, Answers, ask, digest, load, write
+from decision_causes import causes
 
 from filters.c4_quality import C4Quality
 from filters.fineweb_quality import FinewebQuality
@@ -36,15 +36,13 @@ from filters.gopher_repetition import GopherRepetition
 from pipeline.judge import judge
 from schemas.rule import Rule
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Map, Stage
-from stages.kernels.words import Words, words
+from stages.core.stage import Filter, Map, Measures, Stage
 
 HERE = Path(__file__).resolve().parent
 PEER = HERE.parent / "runs" / "bench" / "datatrove_decisions.json.gz"
 MODES = ["datatrove", "sluice"]
 BATCH = 1000
-SHAPES = 25
-"""rows of the table of pieces, for each filter"""
+BY_WORDS = ["gopher_repetition", "gopher_quality", "fineweb_quality"]
 
 # datatrove's reason: our rule
 REASONS = {
@@ -150,15 +148,26 @@ def measure(table: pa.Table, stage: Stage) -> Ours:
             assert isinstance(node, Map)
             batch = node.apply(batch)
         measures = last.measure(Docs(batch))
-        first: list[str | None] = [None] * batch.num_rows
-        for broken in judge("step", ours.rules, measures, batch):
-            for row in broken.rows.tolist():
-                first[row] = first[row] or broken.rule.name
-        ours.reasons.extend(first)
+        ours.reasons.extend(first_of(ours.rules, measures, batch))
         ours.texts.extend(batch.column("text").to_pylist())
         for name, values in measures.items():
             ours.measures[name] += values.tolist()
     return ours
+
+
+def first_reasons(docs: Docs, stage: Stage) -> list[str | None]:
+    """The first rule that each document of a batch breaks."""
+    (last,) = stage.nodes()
+    assert isinstance(last, Filter)
+    return first_of(last.rules(), last.measure(docs), docs.table)
+
+
+def first_of(rules: Sequence[Rule], measures: Measures, table: pa.Table) -> list[str | None]:
+    first: list[str | None] = [None] * table.num_rows
+    for broken in judge("step", rules, measures, table):
+        for row in broken.rows.tolist():
+            first[row] = first[row] or broken.rule.name
+    return first
 
 
 def compare(table: pa.Table, answers: Answers, name: str, ours: Ours, as_datatrove: Ours) -> Result:
@@ -186,8 +195,10 @@ def compare(table: pa.Table, answers: Answers, name: str, ours: Ours, as_datatro
         cases[pair].append({"id": table["id"][row].as_py(), **values(row, pair, ours, as_datatrove)})
     ordered = sorted(cases.items(), key=lambda item: -len(item[1]))
     result["pairs"] = [{"ours": a, "datatrove": b, "documents": len(of), "examples": of[:5]} for (a, b), of in ordered]
-    if ours is not as_datatrove:
-        result["pieces"] = pieces(table.take(other))
+    if ours is not as_datatrove and name in BY_WORDS and other:
+        stage = stages("sluice")[name]
+        reasons = [[of[row] for row in other] for of in (expected, ours.reasons)]
+        result["causes"] = causes(table.take(other), *reasons, lambda docs: first_reasons(docs, stage))
     return result
 
 
@@ -202,62 +213,6 @@ def values(row: int, pair: tuple[str, str], ours: Ours, as_datatrove: Ours) -> R
         for rule in ours.rules
         if rule.name in pair
     }
-
-
-def pieces(table: pa.Table) -> list[Result]:
-    """Pieces between white space that the modes cut into other words, by shape, most frequent first."""
-    docs = Docs(table)
-    data = docs.text().data.tobytes()
-    cuts = {mode: words(docs, mode) for mode in MODES}
-    count: Counter[str] = Counter()
-    more: Counter[str] = Counter()
-    documents: dict[str, set[int]] = defaultdict(set)
-    examples: dict[str, Counter[str]] = defaultdict(Counter)
-    # a loop over documents: there are only those few that are judged differently
-    for document in range(len(docs)):
-        start, stop = docs.text().offsets[document : document + 2]
-        starts = {mode: word_starts(found, document) for mode, found in cuts.items()}
-        for piece in re.finditer(rb"[^\x00-\x20]+", data[start:stop]):
-            begin, end = start + piece.start(), start + piece.end()
-            cut = {mode: words_within(data, starts[mode], begin, end) for mode in MODES}
-            if cut["datatrove"] == cut["sluice"]:
-                continue
-            shape = shape_of(piece[0].decode())
-            count[shape] += 1
-            more[shape] += len(cut["sluice"]) - len(cut["datatrove"])
-            documents[shape].add(document)
-            examples[shape][f"{' '.join(cut['sluice'])}  |  {' '.join(cut['datatrove'])}"[:120]] += 1
-    return [
-        {
-            "shape": shape,
-            "pieces": times,
-            "documents": len(documents[shape]),
-            "our_words_more": more[shape],
-            "ours_and_datatroves": [example for example, _ in examples[shape].most_common(4)],
-        }
-        for shape, times in count.most_common(SHAPES)
-    ]
-
-
-def word_starts(found: Words, document: int) -> list[tuple[int, int]]:
-    """Begin and end of each word, in bytes."""
-    first, last = found.doc_offsets[document : document + 2]
-    starts, sizes = found.starts[first:last], found.sizes[first:last]
-    return list(zip(starts.tolist(), (starts + sizes).tolist(), strict=True))
-
-
-def words_within(data: bytes, found: list[tuple[int, int]], begin: int, end: int) -> list[str]:
-    """The words that begin in a stretch."""
-    first = bisect.bisect_left(found, (begin, 0))
-    last = bisect.bisect_left(found, (end, 0))
-    return [data[start:stop].decode() for start, stop in found[first:last]]
-
-
-def shape_of(piece: str) -> str:
-    """Letters as a or A, digits as 9; runs of the same once."""
-    classes = "".join("A" if c.isupper() else "a" if c.isalpha() else "9" if c.isdigit() else c for c in piece)
-    shape = re.sub(r"(.)\1+", r"\1", classes.replace("Aa", "a"))
-    return shape if len(shape) <= 12 else shape[:12] + "~"
 
 
 def text_digest(text: str) -> str:
@@ -287,10 +242,17 @@ def report(results: Result) -> None:
                 print(f"  {pair['documents']:6}  ours {pair['ours']}, datatrove {pair['datatrove']}")
                 for example in pair["examples"][:2]:
                     print(f"          {example}")
-            for piece in of.get("pieces", []):
+            for kind in of.get("causes", {"kinds": []})["kinds"]:
+                alone, together = (kind[key] for key in ["set_right_alone", "set_right_with_those_before"])
                 print(
-                    f"  {piece['pieces']:6} in {piece['documents']:4} documents, {piece['our_words_more']:+6} words: "
-                    f"{piece['shape']:14}{piece['ours_and_datatroves']}"
+                    f"  datatrove's words in {kind['pieces']:6} pieces ({kind['our_words_more']:+}) set right "
+                    f"{alone['reasons']} reasons ({alone['decisions']} decisions), with those before {together['reasons']} "
+                    f"({together['decisions']}): {kind['kind']}  {kind['ours_and_datatroves'][:4]}"
+                )
+            for shape in of.get("causes", {"shapes": []})["shapes"]:
+                print(
+                    f"  {shape['pieces']:6} in {shape['documents']:4} documents, {shape['our_words_more']:+6} words: "
+                    f"{shape['shape']:14}{shape['example']}"
                 )
 
 

@@ -8,11 +8,12 @@ import pyarrow as pa
 from filters.gopher_quality import ratio
 from schemas.rule import Limit, Rule, at_least, at_most, between, count, share
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Measures
+from stages.core.stage import Measures
+from stages.core.tuned import ENGLISH, TunedFilter
 from stages.kernels.dclm_marks import dclm_marks
 
 
-class DclmQuality(Filter):
+class DclmQuality(TunedFilter):
     r"""Keep documents that look like prose, as DCLM-Baseline decides it: words are pieces between white space.
 
     words                    pieces between white space that begin with a letter or numeral
@@ -23,14 +24,37 @@ class DclmQuality(Filter):
     non_alpha_word_fraction  pieces without a letter / pieces
     stop_words               pieces that are the, be, to, of, and, that, have or with in any case, each time they occur
 
-    Pieces are those of `str.split`, so that punctuation is part of them ("end." has four letters, "the," is no stop word); for
-    `words` white space is fastText's, that of ASCII and NUL. Lines are parted by "\n", stripped, and empty ones left out. A
-    share of nothing is 0, so an empty document breaks the minimums.
+    Where toolkits differ:
+    word            a piece of `str.split`, its punctuation included ("end." has four code points, "the," is no stop word); for
+                    `words`, a piece between fastText's white space (that of ASCII and NUL) that begins with a letter or numeral
+    symbols         hash signs and ellipses in one rule, counted in the text
+    stop words      2 of any of the eight, A to Z read as a to z; the same one twice is enough
+    word length     mean of all pieces
+    lines           parted by "\n", stripped; empty ones left out
+    bullets         ● • * - as the first code point
+    ellipsis        "...", ". . ." and "…"
+    empty text      a share of nothing is 0, so it breaks the minimums
 
     Li et al. 2024 (DCLM); order and limits of mlfoundations/dclm, dclm_baseline_refinedweb.yaml, page_length_filter to
     stop_word_filter. `gopher_quality` differs: there punctuation marks are words apart, hash signs and ellipses are two
     rules, bullets are • and -, and stop words must be different ones in lower case.
     """
+
+    unit = "word"
+    tuned = dict.fromkeys(
+        (
+            "min_words",
+            "max_words",
+            "min_mean_word_length",
+            "max_mean_word_length",
+            "max_symbol_fraction",
+            "max_bullet_line_fraction",
+            "max_ellipsis_line_fraction",
+            "max_non_alpha_word_fraction",
+            "min_stop_words",
+        ),
+        ENGLISH,
+    )
 
     min_words: Limit | None = count(50, "fewest words", "words")
     max_words: Limit | None = count(100_000, "most words", "words")
@@ -64,7 +88,7 @@ class DclmQuality(Filter):
     def rules(self) -> Sequence[Rule]:
         """DCLM's order."""
         lengths = ("min_mean_word_length", "max_mean_word_length")
-        return (
+        rules = (
             *between("words", self.min_words, self.max_words, ("min_words", "max_words")),
             *between("mean_word_length", self.min_mean_word_length, self.max_mean_word_length, lengths),
             at_most("symbol_fraction", self.max_symbol_fraction, "max_symbol_fraction"),
@@ -73,3 +97,4 @@ class DclmQuality(Filter):
             at_most("non_alpha_word_fraction", self.max_non_alpha_word_fraction, "max_non_alpha_word_fraction"),
             at_least("stop_words", self.min_stop_words, "min_stop_words"),
         )
+        return self.for_languages(rules)

@@ -7,7 +7,8 @@ import pyarrow as pa
 from filters.gopher_quality import ratio
 from schemas.rule import Limit, Rule, at_least, at_most, count, share
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Measures
+from stages.core.stage import Measures
+from stages.core.tuned import ENGLISH, TunedFilter
 from stages.kernels.copies import TOP_SIZES, UNION_SIZES, gram_copies, segment_copies
 from stages.kernels.words import words
 
@@ -21,7 +22,7 @@ _TOPS = tuple(f"top_{n}_gram_fraction" for n in TOP_SIZES)
 _DUPLICATES = tuple(f"duplicate_{n}_gram_fraction" for n in UNION_SIZES)
 
 
-class DclmRepetition(Filter):
+class DclmRepetition(TunedFilter):
     r"""Keep documents with few repeated lines, paragraphs and word n-grams, all copies counted, the first too.
 
     lines                                                            lines that are not empty
@@ -31,15 +32,23 @@ class DclmRepetition(Filter):
                                words; 0 if no n-gram occurs twice, above 1 where copies overlap
     duplicate_n_gram_fraction  code points in words that are part of an n-gram which occurs more than once / in words
 
-    Lines are parted by "\n", paragraphs by "\n\n"; both are stripped and empty ones left out. A share of nothing is 0. Words
-    are those with a letter or numeral, and n-grams go over the punctuation between them.
+    Where toolkits differ:
+    lines               parted by "\n", paragraphs by "\n\n"; both stripped, empty ones left out
+    duplicates          the first copy counts, too
+    denominator         code points of the lines, of the paragraphs, or of the words
+    word                ours that have a letter or numeral; n-grams go over the punctuation between them
+    top n-gram          the longest of the most frequent; one that occurs once is none
+    duplicate n-gram    all copies, the words of copies that overlap once
+    empty text          has no line and breaks `min_lines`; a share of nothing is 0
 
     Li et al. 2024 (DCLM); order, limits and counting of mlfoundations/dclm, massive_web_repetition_filters. It takes its words
-    from uniseg (Unicode Standard Annex 29); ours, described in `stages/kernels/words.py`, differ in this: there don't is one
+    from uniseg (Unicode Standard Annex 29). Ours, described in `stages/kernels/words.py`, differ in this: there don't is one
     word and here two (don 't), there 2-year and an address with :// are cut at every mark and here they are one word, and
-    there a run of katakana is one word and here each letter is. `gopher_repetition` differs: there the first copy is none,
-    shares are of the whole text, and n-grams that overlap a repeated one are passed over.
+    there a run of katakana is one word and here each letter is.
     """
+
+    unit = "word"
+    tuned = dict.fromkeys((f"max_{name}" for name in (*_PARTS, *_TOPS, *_DUPLICATES)), ENGLISH)
 
     min_lines: Limit | None = count(1, "fewest lines that are not empty", "lines")
     max_duplicate_line_fraction: Limit | None = share(0.30, "lines that occur more than once")
@@ -83,4 +92,4 @@ class DclmRepetition(Filter):
         """DCLM's order, after the empty documents that it drops."""
         names = (*_PARTS, *_TOPS, *_DUPLICATES)
         limits = [at_most(name, getattr(self, f"max_{name}"), f"max_{name}") for name in names]
-        return (at_least("lines", self.min_lines, "min_lines"), *limits)
+        return self.for_languages([at_least("lines", self.min_lines, "min_lines"), *limits])

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from filters.gopher_quality import ratio
 from schemas.rule import Limit, Rule, at_most, share
 from stages.core.docs import Docs
-from stages.core.stage import Filter, Map, Measures, Stage
+from stages.core.stage import Map, Measures, Stage
+from stages.core.tuned import ENGLISH, Policy, TunedFilter, is_in, language_policy
 from stages.kernels.dclm_marks import dclm_words
 from stages.kernels.line_corrections import NO_LIMIT, Corrections, correct_lines
 from stages.kernels.text import column_of, text_of
@@ -54,6 +56,11 @@ class RefinedwebCorrections(Map):
     max_edited_words: int | None = Field(
         10, ge=0, description="longest line from which buttons' words are cut out", json_schema_extra={"unit": "words"}
     )
+    other_languages: Policy = language_policy("edited and judged")
+
+    def columns_read(self) -> tuple[str, ...]:
+        """The text; the language too, if it decides whether lines are edited."""
+        return ("text",) if self.other_languages == "judge" else ("text", "language")
 
     def columns_written(self) -> dict[str, pa.DataType]:
         """The text, and what was seen."""
@@ -72,9 +79,14 @@ class RefinedwebCorrections(Map):
                 max_edited_words=NO_LIMIT if self.max_edited_words is None else self.max_edited_words,
             ),
         )
-        columns: dict[str, pa.Array] = {"text": column_of(found.text)}
-        seen = (dclm_words(before), dclm_words(found.text), found.lines, found.removed, found.edits)
-        for column, numbers in zip(_COLUMNS.values(), seen, strict=True):
+        text, seen = column_of(found.text), [found.removed, found.edits]
+        if self.other_languages == "pass":
+            corrected = is_in(table, ENGLISH)
+            text = pc.if_else(pa.array(corrected), text, column_of(before))
+            seen = [numbers * corrected for numbers in seen]
+        columns: dict[str, pa.Array] = {"text": text}
+        words = (dclm_words(before), dclm_words(text_of(text)))
+        for column, numbers in zip(_COLUMNS.values(), (*words, found.lines, *seen), strict=True):
             columns[column] = pa.array(numbers.astype(np.int32))
         for name, values in columns.items():
             place = table.schema.get_field_index(name)
@@ -82,12 +94,15 @@ class RefinedwebCorrections(Map):
         return table
 
 
-class RefinedwebRemoval(Filter):
+class RefinedwebRemoval(TunedFilter):
     """Keep documents that lost few words to their corrections, judged by the columns of RefinedwebCorrections.
 
     removed_word_fraction     (words before - words after) / words before; 1 without a word
     lines, lines_removed, line_edits   no rule, for the ledger
     """
+
+    unit = "word"
+    tuned = dict.fromkeys(("max_removed_word_fraction",), ENGLISH)
 
     max_removed_word_fraction: Limit | None = share(0.05, "largest share of words that corrections may take")
 
@@ -108,7 +123,8 @@ class RefinedwebRemoval(Filter):
 
     def rules(self) -> Sequence[Rule]:
         """One rule."""
-        return (at_most("removed_word_fraction", self.max_removed_word_fraction, "max_removed_word_fraction"),)
+        limit = self.max_removed_word_fraction
+        return self.for_languages([at_most("removed_word_fraction", limit, "max_removed_word_fraction")])
 
 
 class RefinedwebLines(RefinedwebCorrections):
@@ -124,5 +140,5 @@ class RefinedwebLines(RefinedwebCorrections):
         corrections = {name: getattr(self, name) for name in RefinedwebCorrections.model_fields}
         return (
             RefinedwebCorrections(**corrections),
-            RefinedwebRemoval(max_removed_word_fraction=self.max_removed_word_fraction),
+            RefinedwebRemoval(max_removed_word_fraction=self.max_removed_word_fraction, other_languages=self.other_languages),
         )

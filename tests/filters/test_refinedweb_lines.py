@@ -53,3 +53,14 @@ def test_corrections_that_are_off_leave_the_text() -> None:
     text = "HOME\n12\n3 likes\nword\nSign-in to read"
     off = {"max_uppercase_fraction": None, "numeric_lines": False, "counters": False}
     assert run(text, **off, min_words_per_line=None, max_edited_words=None)[1] == text
+
+
+def test_documents_in_other_languages_pass_where_they_are_to_pass() -> None:
+    corrections, removal = RefinedwebLines(other_languages="pass").nodes()
+    assert isinstance(corrections, RefinedwebCorrections)
+    assert isinstance(removal, RefinedwebRemoval)
+    table = pa.table({"text": pa.array(["HOME", "HOME"], pa.large_string()), "language": ["en", "de"]})
+    table = corrections.apply(table)
+    assert table.column("text").to_pylist() == ["", "HOME"]
+    broken = judge("step", removal.rules(), removal.measure(Docs(table)), table)
+    assert [(found.rule.name, found.rows.tolist()) for found in broken] == [("max_removed_word_fraction", [0])]
