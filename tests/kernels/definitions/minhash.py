@@ -14,8 +14,13 @@ STEP = 0x9E3779B97F4A7C15
 
 @functools.cache
 def fold(code: int) -> str:
-    """The definition: digits as 0, lower case, no marks; letters, numerals and other symbols only."""
+    """Digits as 0, lower case, no marks; letters, numerals and other symbols only.
+
+    Beyond the second plane all but tags is taken as it is, also what is private or unassigned.
+    """
     char = chr(code)
+    if code >= 0x20000:
+        return "" if 0xE0000 <= code < 0xF0000 else char
     category = unicodedata.category(char)
     if category == "Nd":
         return "0"

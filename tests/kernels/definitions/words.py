@@ -4,6 +4,9 @@ import functools
 import re
 import unicodedata
 
+import numpy as np
+
+from stages.kernels.unicode import TERMINAL, classes
 from stages.kernels.words import HAS_ALPHA, NOT_PUNCT
 
 _UNSPACED_LETTERS = (
@@ -131,8 +134,15 @@ def slow_words(text: str) -> list[str]:
     return found
 
 
+@functools.cache
+def _marks() -> frozenset[str]:
+    """datatrove's PUNCTUATION and TERMINAL_PUNCTUATION."""
+    controls = "".join(chr(code) for code in (*range(9), 11, 12, *range(13, 32), *range(127, 160)))
+    punctuation = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»"
+    return frozenset(punctuation + controls).union(map(chr, np.flatnonzero(classes() & TERMINAL)))
+
+
 def slow_facts(word: str) -> tuple[int, int, int]:
-    punctuation = "".join(chr(code) for code in (*range(9), 11, 12, *range(13, 32), *range(127, 160)))
-    marks = "!/—”:％１〈&(、━\\【#%「」，】；+^]~“《„';’{|∶´[=-`*．（–？！：$～«〉,><》)?）。…@_.\"}►»" + punctuation + "।"
+    """Bytes, code points and flags of a word."""
     alpha = HAS_ALPHA if any(char.isalpha() for char in word) else 0
-    return len(word.encode()), len(word), alpha | (0 if all(char in marks for char in word) else NOT_PUNCT)
+    return len(word.encode()), len(word), alpha | (0 if _marks().issuperset(word) else NOT_PUNCT)
