@@ -36,7 +36,7 @@ from stages.kernels.fasttext_model import Model, read_model
 from stages.kernels.fasttext_predict import predict
 from stages.kernels.hashing import hash_texts, plain_text_ids, text_ids
 from stages.kernels.lines import filled_line_repeats, line_repeats, paragraph_repeats
-from stages.kernels.minhash import permutations, shingles, signatures
+from stages.kernels.minhash import band_keys, permutations, shingles, signatures
 from stages.kernels.normalize import CHANGED, FORM, Form, clean
 from stages.kernels.repetition import duplicate_chars, top_chars
 from stages.kernels.sentences import sentences_of
@@ -55,9 +55,6 @@ class Comparison(NamedTuple):
     answers: Callable[[Docs], Sequence[Any]]
     definition: Callable[[str], Any]
     agree: Callable[[Any, Any], bool] = equal
-
-
-_words = functools.lru_cache(maxsize=20_000)(slow_words)
 
 
 def _cut(docs: Docs, mode: Any) -> list[list[tuple[int, bytes, int, int, int]]]:
@@ -111,7 +108,7 @@ def _measures(stage: Filter, docs: Docs) -> list[dict[str, float]]:
 
 
 def _word_count(text: str) -> dict[str, float]:
-    return {"words": sum(slow_facts(word)[2] & NOT_PUNCT != 0 for word in _words(text))}
+    return {"words": sum(slow_facts(word)[2] & NOT_PUNCT != 0 for word in slow_words(text))}
 
 
 def _line_repetition(text: str) -> dict[str, float]:
@@ -156,12 +153,15 @@ def _shingles(docs: Docs, size: int, unit: str) -> list[list[int]]:
     return _by_document(*shingles(docs.text(), words(docs), size, unit))
 
 
-def _signatures(docs: Docs, count: int) -> list[list[int]]:
-    return signatures(*shingles(docs.text(), words(docs), 3, "word"), count, 1).tolist()
+def _signatures(docs: Docs, count: int, bands: int) -> list[tuple[list[int], list[int]]]:
+    found = signatures(*shingles(docs.text(), words(docs), 3, "word"), count, 1)
+    return [*zip(found.tolist(), band_keys(found, bands).T.tolist(), strict=True)]
 
 
-def _signature_slowly(text: str, count: int) -> list[int]:
-    return slow_minima(shingles_slowly(text, 3, "word"), *(array.tolist() for array in permutations(count, 1)))
+def _signature_slowly(text: str, count: int, bands: int) -> tuple[list[int], list[int]]:
+    minima = slow_minima(shingles_slowly(text, 3, "word"), *(array.tolist() for array in permutations(count, 1)))
+    parts = np.array(minima, "<u4").reshape(bands, -1)
+    return minima, [xxhash.xxh64_intdigest(part.tobytes()) for part in parts]
 
 
 @functools.cache
@@ -170,6 +170,8 @@ def _model(kind: str) -> tuple[Model, SlowModel]:
         "tree": {"loss": 1, "dim": 16, "labels": 9, "word_ngrams": 2},
         "softmax": {"loss": 3, "dim": 6, "chars": (1, 3), "word_ngrams": 3},
         "words": {"loss": 3, "dim": 5, "chars": (0, 0), "words": ["the", "a", "中"]},
+        "pruned": {"loss": 1, "dim": 7, "quantised": True, "kept": 40, "word_ngrams": 2, "norms": True},
+        "sigmoid": {"loss": 4, "dim": 4},
     }[kind]
     with tempfile.TemporaryDirectory() as folder:
         path = write_model(Path(folder) / "model.bin", **settings)
@@ -181,12 +183,12 @@ def _predicted(docs: Docs, kind: str) -> list[tuple[int, float]]:
     return [*zip(labels.tolist(), scores.tolist(), strict=True)]
 
 
-def _likely(found: tuple[int, float], scores: list[float]) -> bool:
+def _likely(found: tuple[int, float], scores: list[float], close: float = 1e-4) -> bool:
     """Rounding may choose another of the best; the library's 1e-5 for each probability is in the score."""
     label, score = found
     if not scores or label < 0:
         return found == (-1, 0.0) and not scores
-    return abs(scores[label] - max(scores)) < 1e-4 and abs(score - max(scores)) < 2e-4
+    return abs(scores[label] - max(scores)) < close and abs(score - max(scores)) < 2 * close
 
 
 def _capped(text: str, size: int) -> bytes:
@@ -223,13 +225,13 @@ def _comparisons() -> dict[str, Comparison]:
     repetition, fineweb, narrow = GopherRepetition(), FinewebQuality(), FinewebQuality(short_line_length=2)
     stages = {"NFC": NormalizeText(), "NFKC": NormalizeText(form="NFKC", collapse_spaces=True, max_blank_lines=0)}
     return {
-        "words": Comparison(lambda docs: _cut(docs, "sluice"), lambda text: _cut_slowly(text, _words(text))),
+        "words": Comparison(lambda docs: _cut(docs, "sluice"), lambda text: _cut_slowly(text, slow_words(text))),
         "top n-grams": Comparison(
-            lambda docs: top_chars(words(docs)).T.tolist(), lambda text: [slow_top(_words(text), n) for n in (2, 3, 4)]
+            lambda docs: top_chars(words(docs)).T.tolist(), lambda text: [slow_top(slow_words(text), n) for n in (2, 3, 4)]
         ),
         "repeated n-grams": Comparison(
             lambda docs: duplicate_chars(docs.text(), words(docs)).T.tolist(),
-            lambda text: [slow_duplicate(_words(text), n) for n in range(5, 11)],
+            lambda text: [slow_duplicate(slow_words(text), n) for n in range(5, 11)],
         ),
         "paragraphs": Comparison(lambda docs: _columns(paragraph_repeats(docs.text())), slow_paragraphs),
         "lines": Comparison(lambda docs: _columns(line_repeats(docs.text())), slow_lines),
@@ -244,17 +246,17 @@ def _comparisons() -> dict[str, Comparison]:
         "word_count": Comparison(functools.partial(_measures, WordCount()), _word_count),
         "line_repetition": Comparison(functools.partial(_measures, LineRepetition()), _line_repetition),
         "gopher_quality": Comparison(
-            functools.partial(_measures, quality), lambda text: slow_gopher_quality(text, _words(text))
+            functools.partial(_measures, quality), lambda text: slow_gopher_quality(text, slow_words(text))
         ),
         "gopher_repetition": Comparison(
             lambda docs: [[*row.values()] for row in _measures(repetition, docs)],
-            lambda text: slow_gopher_repetition(text, _words(text)),
+            lambda text: slow_gopher_repetition(text, slow_words(text)),
         ),
         "fineweb_quality": Comparison(
-            functools.partial(_measures, fineweb), lambda text: slow_fineweb_quality(text, _words(text))
+            functools.partial(_measures, fineweb), lambda text: slow_fineweb_quality(text, slow_words(text))
         ),
         "fineweb_quality, narrow": Comparison(
-            functools.partial(_measures, narrow), lambda text: slow_fineweb_quality(text, _words(text), 2)
+            functools.partial(_measures, narrow), lambda text: slow_fineweb_quality(text, slow_words(text), 2)
         ),
         **{
             f"cleaning, {name}": Comparison(
@@ -276,7 +278,9 @@ def _comparisons() -> dict[str, Comparison]:
             )
             for size, unit in ((1, "word"), (5, "word"), (4, "char"))
         },
-        "signatures": Comparison(functools.partial(_signatures, count=17), functools.partial(_signature_slowly, count=17)),
+        "signatures": Comparison(
+            functools.partial(_signatures, count=18, bands=3), functools.partial(_signature_slowly, count=18, bands=3)
+        ),
         "hashes": Comparison(
             lambda docs: hash_texts(docs.text(), 7).tolist(), lambda text: xxhash.xxh64_intdigest(text.encode(), 7)
         ),
@@ -286,14 +290,9 @@ def _comparisons() -> dict[str, Comparison]:
                 [xxhash.xxh64_intdigest(data, seed) for seed in (0, 1)] for data in (text.encode(), plain_text(text))
             ),
         ),
-        **{
-            f"fasttext, {kind}": Comparison(
-                functools.partial(_predicted, kind=kind),
-                lambda text, kind=kind: _model(kind)[1].scores(text.encode()),
-                _likely,
-            )
-            for kind in ("tree", "softmax", "words")
-        },
+        "fasttext": Comparison(
+            lambda docs: _predicted(docs, "tree"), lambda text: _model("tree")[1].scores(text.encode()), _likely
+        ),
         "fasttext, first bytes": Comparison(
             lambda docs: [*zip(*(array.tolist() for array in predict(_model("tree")[0], docs.text(), 13)), strict=True)],
             lambda text: _model("tree")[1].scores(_capped(text, 13)),
@@ -305,7 +304,20 @@ def _comparisons() -> dict[str, Comparison]:
 COMPARISONS = _comparisons()
 """By name. All in the default mode of words."""
 
-SPACY_COMPARISONS = {
+SLOW_COMPARISONS = {
+    **{
+        f"fasttext, {kind}": Comparison(
+            functools.partial(_predicted, kind=kind),
+            lambda text, kind=kind: _model(kind)[1].scores(text.encode()),
+            _likely,
+        )
+        for kind in ("softmax", "words", "pruned")
+    },
+    "fasttext, sigmoid": Comparison(
+        lambda docs: _predicted(docs, "sigmoid"),
+        lambda text: _model("sigmoid")[1].scores(text.encode()),
+        functools.partial(_likely, close=0.01),  # beside a step of the table, rounding chooses the next
+    ),
     "datatrove words": Comparison(
         lambda docs: _cut(docs, "datatrove"), lambda text: _cut_slowly(text, datatrove.spacy_words(text))
     ),
@@ -318,12 +330,12 @@ SPACY_COMPARISONS = {
         for hash_, bits in (("xxhash", 64), ("xxhash", 32))
     },
 }
-"""Those that ask spaCy, which takes most of the time."""
+"""Other models, and those that ask spaCy: their definitions take most of the time."""
 
 
-def differences(comparison: Comparison, batches: Sequence[Docs], texts: Sequence[str], expected: Sequence[Any]) -> list[int]:
+def differences(comparison: Comparison, batches: Sequence[Docs], expected: Sequence[Any]) -> list[int]:
     """Rows of the texts on which the kernels' answers in these batches are not those of the definition."""
     found = [answer for docs in batches for answer in comparison.answers(docs)]
-    if len(found) != len(texts):
-        raise ValueError(f"{len(found)} answers for {len(texts)} texts")
+    if len(found) != len(expected):
+        raise ValueError(f"{len(found)} answers for {len(expected)} texts")
     return [row for row, pair in enumerate(zip(found, expected, strict=True)) if not comparison.agree(*pair)]

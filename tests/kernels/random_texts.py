@@ -8,6 +8,7 @@ from collections.abc import Callable
 SPACES = [chr(code) for code in range(0x3001) if chr(code).isspace()]
 BREAKS = ["\n", "\n", "\n", "\n\n", "\n\n\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
 _CONSTRUCTS = (
+    "use coo—ies|use coo\u2100ies|http://a\"b|http://<x|ftp://|:/x|dogs''s|漢's|-漢|x'2|a\u0315\u0316|a\u0316\u0315|"
     "[1]|[]|[23]|[٣]|[1|[edit]|[citation needed]|[12, 3]|[ 1]|{|}|lorem ipsum|Lorem Ipsum|LOREM IPSUM|lorem İpsum|javascript|"
     "JavaScript|use coo\u212aies|uses cookies|use of cookies|Use Cookies|terms of use|Privacy Policy|cookie policy|"
     "privacy  policy|it's|we’ll|they'RE|don't|o'clock|rock'n'roll|dogs'|'t|J.|e.g.|U.S.|U.S.'s|Mr.|3.14|1,000|10:30|1/2|"

@@ -37,13 +37,14 @@ def mix(x: int) -> int:
     return x ^ (x >> 31)
 
 
-def folded_words(text: str) -> list[str]:
+@functools.lru_cache(maxsize=20_000)
+def folded_words(text: str) -> tuple[str, ...]:
     found = []
     for word in slow_words(text):
         folded = "".join(fold(ord(char)) for char in word)
         if folded:
             found.append(re.sub("0+", "0", folded))
-    return found
+    return tuple(found)
 
 
 def word_hash(word: str) -> int:

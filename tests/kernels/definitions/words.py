@@ -107,7 +107,13 @@ def link(rest: str) -> str:
 
 
 def slow_words(text: str) -> list[str]:
-    found, fresh = [], True
+    return [*_slow_words(text)]
+
+
+@functools.lru_cache(maxsize=20_000)  # most definitions ask for the words of the same texts
+def _slow_words(text: str) -> tuple[str, ...]:
+    found: list[str] = []
+    fresh = True
     while text:
         if is_skipped(text[0]):
             fresh = fresh or text[0].isspace()
@@ -131,7 +137,7 @@ def slow_words(text: str) -> list[str]:
         if is_(before, "L") and (short := clitic(text)):
             found.append(short)
             text = text[len(short) :]
-    return found
+    return tuple(found)
 
 
 @functools.cache
