@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -93,11 +94,11 @@ class Worker:
 class Fuzzer:
     """The corpus, what was reached and found, and a thread for each worker."""
 
-    def __init__(self, seconds: float, folder: Path, seed: int) -> None:
+    def __init__(self, seconds: float, folder: Path, seed: int, inputs: Sequence[Path]) -> None:
         self.end = time.monotonic() + seconds
         self.folder, self.seed = folder, seed
         folder.mkdir(parents=True, exist_ok=True)
-        self.first = deque(seeds(seed))
+        self.first = deque(seeds(seed, inputs))
         random.Random(seed).shuffle(self.first)
         self.corpus = [*self.first]
         self.kept = 0
@@ -227,11 +228,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--findings", type=Path, default=ROOT / "runs" / "fuzz", help="folder of findings and logs")
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "fuzz.json")
+    parser.add_argument("--input", type=Path, action="append", default=[], help="Parquet or gzipped JSON lines with texts")
     parser.add_argument("--repeat", type=Path, help="a finding to run once more")
     arguments = parser.parse_args()
     if arguments.repeat:
         sys.exit(repeat(arguments.repeat))
-    fuzzer, begin = Fuzzer(arguments.seconds, arguments.findings, arguments.seed), time.monotonic()
+    fuzzer, begin = Fuzzer(arguments.seconds, arguments.findings, arguments.seed, arguments.input), time.monotonic()
     fuzzer.run()
     seconds = time.monotonic() - begin
     print(fuzzer.line(seconds))
@@ -240,4 +242,5 @@ def main() -> None:
     sys.exit(bool(fuzzer.findings))
 
 
-main()
+if __name__ == "__main__":
+    main()

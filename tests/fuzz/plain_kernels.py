@@ -1,7 +1,8 @@
 """Kernels as plain Python in which every index is checked, negative ones too, and every branch is counted.
 
-Import this before any kernel, with NUMBA_DISABLE_JIT=1. A kernel's own source runs, with numba's arithmetic: integers
-loaded from arrays have 64 bits whatever their array, uint64 wraps around, and what is stored is cut to the array's width.
+With NUMBA_DISABLE_JIT=1, call `install` before any kernel is imported, and `prepare` afterwards. A kernel's own source runs,
+with numba's arithmetic: integers loaded from arrays have 64 bits whatever their array, uint64 wraps around, and what is stored
+is cut to the array's width.
 """
 
 import ast
@@ -283,5 +284,7 @@ def _counted(function: FunctionType, namespace: dict[str, Any]) -> FunctionType:
     return body
 
 
-stages.kernels.compile.leaf = stages.kernels.compile.kernel = plain
-np.seterr(over="ignore")
+def install() -> None:
+    """Put `plain` in the place of the decorators; uint64 may wrap around without a warning."""
+    stages.kernels.compile.leaf = stages.kernels.compile.kernel = plain
+    np.seterr(over="ignore")

@@ -1,16 +1,18 @@
 """Texts to begin with: naughty ones, and pieces of real documents."""
 
 import gzip
+import itertools
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow.parquet as pq
 from random_texts import BREAKS, CONSTRUCTS, SPACES, random_texts
 
 ROOT = Path(__file__).parents[2]
-SHARED = ROOT.parent / "shared" / "data"
-_LONGEST = 700
+SAMPLE = (ROOT / "jobs" / "sample" / "manuals-00.parquet", ROOT / "jobs" / "sample" / "snippets-00.jsonl.gz")
+_LONGEST, _OF_A_FILE = 700, 60
 
 NAUGHTY = [
     "",
@@ -46,25 +48,23 @@ NAUGHTY = [
 ]
 
 
-def _documents() -> list[str]:
-    texts: list[str] = []
-    for path in (ROOT / "jobs" / "sample" / "manuals-00.parquet", *sorted((SHARED / "corpus").glob("*.parquet"))):
-        if path.is_file():
-            column = pq.read_table(path, columns=["text"]).column("text")
-            texts += [column[row].as_py() or "" for row in range(0, len(column), max(len(column) // 60, 1))]
-    with gzip.open(ROOT / "jobs" / "sample" / "snippets-00.jsonl.gz", "rt", encoding="utf-8") as lines:
-        texts += [json.loads(line)["content"] for _, line in zip(range(60), lines, strict=False)]
-    return texts
+def _texts(path: Path) -> list[str]:
+    """All texts of a file of short ones, some of a file of documents: Parquet or JSON lines, columns `text` or `content`."""
+    if path.suffix == ".parquet":
+        column = pq.read_table(path, columns=["text"]).column("text")
+        texts = [column[row].as_py() or "" for row in range(0, len(column), max(len(column) // _OF_A_FILE, 1))]
+    else:
+        with gzip.open(path, "rt", encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in itertools.islice(lines, 2000)]
+        texts = [row.get("text") or row.get("content") or "" for row in rows]
+    short = sum(map(len, texts)) < 100 * len(texts)
+    return texts if short else texts[:: max(len(texts) // _OF_A_FILE, 1)]
 
 
-def seeds(seed: int) -> list[str]:
-    """Naughty strings, random texts, and pieces of documents of at most some hundred code points."""
+def seeds(seed: int, paths: Sequence[Path] = ()) -> list[str]:
+    """Naughty strings, random texts, and pieces, of at most some hundred code points, of texts in the files and the sample."""
     pick, texts = random.Random(seed), [*NAUGHTY, *random_texts(seed, 100)]
-    naughty = SHARED / "quality" / "naughty_strings.jsonl.gz"
-    if naughty.is_file():
-        with gzip.open(naughty, "rt", encoding="utf-8") as lines:
-            texts += [json.loads(line)["text"] for line in lines]
-    for text in _documents():
+    for text in (text for path in (*SAMPLE, *paths) for text in _texts(path)):
         begin = pick.randrange(max(len(text) - _LONGEST, 0) + 1)
         texts.append(text[begin : begin + pick.choice((60, 200, _LONGEST))])
     return [text for text in dict.fromkeys(texts) if _is_text(text)]

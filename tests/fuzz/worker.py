@@ -17,6 +17,8 @@ sys.path[:0] = [str(Path(__file__).parents[1] / "kernels"), str(Path(__file__).p
 MODE = sys.argv[1]
 if MODE == "plain":
     import plain_kernels
+
+    plain_kernels.install()
 import trials  # noqa: E402
 from placements import placed  # noqa: E402
 
@@ -72,4 +74,5 @@ def main() -> None:
         print(json.dumps(answer(json.loads(line))), file=channel, flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
