@@ -12,6 +12,7 @@ import plain_kernels
 import pytest
 import trials
 from comparisons import Comparison
+from fuzz import Gone, Worker
 from mutations import mutated
 from plain_kernels import BRANCHES, OutOfBounds, plain, prepare
 from random_texts import random_texts
@@ -121,6 +122,17 @@ def test_an_error_that_only_a_batch_of_two_raises_is_found(monkeypatch: pytest.M
                              ["a", "b", "xx", "c"], None)  # fmt: skip
     assert len(found["texts"]) == 2
     assert "xx" in found["texts"]
+
+
+def test_a_worker_that_ends_is_noticed_and_replaced(tmp_path: Path) -> None:
+    worker = Worker("plain", tmp_path / "log")
+    with pytest.raises(Gone, match="ended with status 1"):
+        worker.ask([1])  # type: ignore[list-item]
+    assert "TypeError" in (tmp_path / "log").read_text()
+    assert worker.ask(["a"])["failures"] == []
+    with pytest.raises(Gone, match="no answer in 0 s"):
+        worker.ask(["a b" * 200], 0.001)
+    worker.stop()
 
 
 def test_kernels_as_plain_python_agree_and_reach_most_branches() -> None:

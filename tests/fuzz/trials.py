@@ -4,6 +4,7 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from comparisons import COMPARISONS, SLOW_COMPARISONS, Comparison, differences
@@ -17,9 +18,10 @@ _SECONDS = 15
 
 
 def kind_of(error: Exception) -> str:
-    """The error and where it was raised, without what depends on the text."""
+    """The error and the kernel's line that raised it, without what depends on the text."""
     frames = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__} at {'/'.join(frames[-1].filename.split('/')[-3:])}:{frames[-1].lineno}"
+    outside = [frame for frame in frames if Path(frame.filename).name != "plain_kernels.py"]
+    return f"{type(error).__name__} at {'/'.join(Path(outside[-1].filename).parts[-3:])}:{outside[-1].lineno}"
 
 
 def failures(comparison: Comparison, texts: list[str], places: dict[str, list[Docs]]) -> Iterator[tuple[str, str, int | None]]:
