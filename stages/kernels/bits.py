@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels import compile as _  # tells numba where its cache is, before it is imported  # noqa: F401
+from stages.kernels.intrinsics import reading
 
 from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip
 from numba import config, types  # isort: skip
@@ -74,7 +74,7 @@ def mask_of(low: int, high: int, fold: bool = False) -> Any:
 
         return types.uint64(data, types.int64), code
 
-    return intrinsic(typed)
+    return reading(typed, BLOCK)
 
 
 def sequence_of(text: str) -> Any:
@@ -102,7 +102,7 @@ def sequence_of(text: str) -> Any:
 
         return types.uint64(data, types.int64), code
 
-    return intrinsic(typed)
+    return reading(typed, BLOCK + len(letters) - 1)
 
 
 def _plain_sequence(data: Any, at: Any, letters: bytes) -> Any:

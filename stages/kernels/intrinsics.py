@@ -1,7 +1,6 @@
-"""Machine instructions that numba has no word for. Each has a plain form beside it, which says what it does.
+"""Loads for which numba has no word. Numba does not check their addresses; where it checks indices, so do they.
 
-The plain form runs where the others cannot be checked: as Python (`NUMBA_DISABLE_JIT=1`), and compiled with checked indices
-(`NUMBA_BOUNDSCHECK=1`), since numba checks none of the addresses that an intrinsic makes.
+Each has a plain form, which runs where numba is switched off (NUMBA_DISABLE_JIT).
 """
 
 from collections.abc import Callable
@@ -13,19 +12,29 @@ from stages.kernels.compile import leaf
 
 # after compile.py, which tells numba where its cache is
 from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip
-from numba import config, types  # isort: skip
-from numba.extending import intrinsic as numba_intrinsic  # isort: skip
+from numba import config, njit, types  # isort: skip
+from numba.extending import intrinsic  # isort: skip
 
-_settings: Any = config  # numba sets its attributes at run time
+settings: Any = config
+"""what the environment says to numba; its attributes are made at run time"""
 
 
-def intrinsic(plain: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
-    """Decorate the typing function of an intrinsic with its plain form, which takes its place where indices are checked."""
+def reading(typing: Callable[..., Any], size: int) -> Any:
+    """The intrinsic (data, position) of a typing function, which reads `size` bytes from `position` of a uint8 array.
 
-    def choose(typing: Callable[..., Any]) -> Any:
-        return leaf(plain) if _settings.DISABLE_JIT or _settings.BOUNDSCHECK else numba_intrinsic(typing)
+    With NUMBA_BOUNDSCHECK it raises `IndexError` for bytes before or after the array. Else the caller knows that they exist.
+    """
+    read = intrinsic(typing)
+    if not settings.BOUNDSCHECK:
+        return read
 
-    return choose
+    def checked(data: Any, position: Any) -> Any:
+        if position < 0 or position + size > len(data):
+            raise IndexError("an intrinsic would read outside of its array")
+        return read(data, position)
+
+    without_runtime: Any = {"_nrt": False}  # as in `leaf`, which would fail to keep a closure in the cache
+    return njit(nogil=True, **without_runtime)(checked)
 
 
 def _load64_plain(data: Any, index: Any) -> Any:
@@ -35,10 +44,7 @@ def _load64_plain(data: Any, index: Any) -> Any:
     return word
 
 
-@intrinsic(_load64_plain)
-def load64(_context: Any, data: Any, index: Any) -> Any:
-    """Eight bytes of a uint8 array as one little-endian uint64, without check: the caller knows that they exist."""
-
+def _load64(_context: Any, data: Any, index: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, args[0])
         place = builder.gep(array.data, [args[1]])
@@ -47,3 +53,7 @@ def load64(_context: Any, data: Any, index: Any) -> Any:
         return word
 
     return types.uint64(data, types.int64), code
+
+
+load64: Any = leaf(_load64_plain) if settings.DISABLE_JIT else reading(_load64, 8)
+"""Eight bytes of a uint8 array as one little-endian uint64, without check: the caller knows that they exist."""

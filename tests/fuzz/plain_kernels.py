@@ -1,4 +1,4 @@
-"""Kernels as plain Python in which every index is checked, negative ones too, and every branch is counted.
+"""Kernels as plain Python in which every index and every shift is checked, and every branch is counted.
 
 With NUMBA_DISABLE_JIT=1, call `install` before any kernel is imported, and `prepare` afterwards. A kernel's own source runs,
 with numba's arithmetic: integers loaded from arrays have 64 bits whatever their array, uint64 wraps around, and what is stored
@@ -23,7 +23,7 @@ _U64 = 2**64 - 1
 
 
 class OutOfBounds(Exception):
-    """An index that is negative or beyond the end of its array."""
+    """An index that is negative or beyond the end of its array, or a shift by less than 0 or more than 63 bits."""
 
 
 class Checked:
@@ -198,6 +198,12 @@ class _Counting(ast.NodeTransformer):
     def _call(self, outcome: int, node: ast.expr) -> ast.expr:
         return ast.copy_location(ast.Call(ast.Name("_met", ast.Load()), [ast.Constant(outcome), node], []), node)
 
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.op, ast.LShift | ast.RShift) and not isinstance(node.right, ast.Constant):
+            node.right = ast.copy_location(ast.Call(ast.Name("_shift", ast.Load()), [node.right], []), node.right)
+        return node
+
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         node.values = [self._met(self.visit(value)) for value in node.values]
         return node
@@ -218,6 +224,7 @@ class _Counting(ast.NodeTransformer):
         return node
 
 
+_OWN = ("_met", "_shift", "__builtins__")
 _kernels: dict[Any, FunctionType] = {}
 """The functions that kernel decorators gave, and from `prepare` on what they run."""
 
@@ -254,7 +261,9 @@ def prepare() -> None:
     """Give every kernel imported so far its counted body; no kernel may be imported afterwards."""
     names: dict[int, dict[str, Any]] = {}
     for call, function in _kernels.items():
-        namespace = names.setdefault(id(function.__globals__), {"_met": BRANCHES.met, "__builtins__": __builtins__})
+        namespace = names.setdefault(
+            id(function.__globals__), {"_met": BRANCHES.met, "_shift": shift, "__builtins__": __builtins__}
+        )
         _kernels[call] = _counted(function, namespace)
         own = {name: value for name, value in function.__globals__.items() if not name.startswith("__")}
         namespace |= {name: value for name, value in own.items() if name not in namespace}
@@ -262,10 +271,27 @@ def prepare() -> None:
         for name, value in namespace.items():
             if value is np:
                 namespace[name] = _Numpy()
-            elif callable(value) and getattr(value, "__hash__", None) and value in _kernels:
-                namespace[name] = _kernels[value]
-            elif name not in ("_met", "__builtins__"):
+            elif isinstance(value, FunctionType) and name not in _OWN:
+                namespace[name] = _kernels.get(value) or _outside(value)
+            elif name not in _OWN:
                 namespace[name] = _wrapped(value)
+
+
+def _outside(function: FunctionType) -> Callable[..., Any]:
+    """A function that is no kernel, such as the plain form of an intrinsic: it gets bare arrays, and checks by itself."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return _wrapped(function(*map(_bare, arguments)))
+
+    return call
+
+
+def shift(bits: Any) -> Any:
+    """The number of bits of a shift, which is undefined from 64 on."""
+    if not 0 <= int(bits) < 64:
+        raise OutOfBounds(f"shift by {bits}")
+    return bits
 
 
 def _counted(function: FunctionType, namespace: dict[str, Any]) -> FunctionType:

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from stages.core.docs import Docs
-from stages.kernels.text import Text, column_of
 
 _BEFORE = ("", "a", "漢", "zz. [1] http:/", "...", "x" * 40, "it", "\r", "-", "\n\n", "\u2028", "{", "é")
 _AFTER = (
@@ -29,9 +28,10 @@ _AFTER = (
 )
 
 
-def docs_of(text: Text) -> Docs:
+def docs_of(offsets: np.ndarray, data: np.ndarray) -> Docs:
     """A batch over these very bytes."""
-    return Docs(pa.table({"text": column_of(text)}))
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    return Docs(pa.table({"text": pa.Array.from_buffers(pa.large_string(), len(offsets) - 1, buffers)}))
 
 
 def placed(texts: list[str], pick: random.Random) -> dict[str, list[Docs]]:
@@ -45,14 +45,13 @@ def placed(texts: list[str], pick: random.Random) -> dict[str, list[Docs]]:
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum([len(text.encode()) for text in texts], out=offsets[1:])
     before, after = pick.choice(_BEFORE).encode(), pick.choice(_AFTER).encode()
-    inside = Text(offsets + len(before), np.frombuffer(before + joined + after, np.uint8))
+    inside = docs_of(offsets + len(before), np.frombuffer(before + joined + after, np.uint8)).table
     cuts = sorted(pick.choices(range(len(texts) + 1), k=min(len(texts) // 20 + 1, 5)))
     bounds = zip([0, *cuts], [*cuts, len(texts)], strict=True)
-    column = column_of(inside)
     return {
-        "whole": [docs_of(Text(offsets, np.frombuffer(joined, np.uint8)))],
-        "pieces": [Docs(pa.table({"text": column.slice(first, last - first)})) for first, last in bounds],
-        "border": [docs_of(Text(offsets, _before_a_border(joined)))],
+        "whole": [docs_of(offsets, np.frombuffer(joined, np.uint8))],
+        "pieces": [Docs(inside.slice(first, last - first)) for first, last in bounds],
+        "border": [docs_of(offsets, _before_a_border(joined))],
     }
 
 
