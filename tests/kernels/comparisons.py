@@ -34,11 +34,12 @@ from stages.kernels.c4_lines import NO_LIMIT, LineRules, edit_lines
 from stages.kernels.datatrove_minhash import affine_maps, datatrove_shingles, datatrove_signatures, simplify
 from stages.kernels.fasttext_model import Model, read_model
 from stages.kernels.fasttext_predict import predict
+from stages.kernels.grams import repeated_grams
 from stages.kernels.hashing import hash_texts, plain_text_ids, text_ids
+from stages.kernels.joined_grams import joined_duplicates
 from stages.kernels.lines import filled_line_repeats, line_repeats, paragraph_repeats
 from stages.kernels.minhash import band_keys, permutations, shingles, signatures
 from stages.kernels.normalize import CHANGED, FORM, Form, clean
-from stages.kernels.repetition import duplicate_chars, top_chars
 from stages.kernels.sentences import sentences_of
 from stages.kernels.text import Text
 from stages.kernels.words import NOT_PUNCT, hash_of, words
@@ -84,6 +85,11 @@ def _cut_slowly(text: str, words_: list[str]) -> list[tuple[int, bytes, int, int
 
 def _columns(arrays: Any) -> list[list[Any]]:
     return np.stack([*arrays]).T.tolist()
+
+
+def _grams(docs: Docs) -> list[tuple[list[int], list[int]]]:
+    found = repeated_grams(words(docs))
+    return [*zip(found.top.T.tolist(), found.duplicates.T.tolist(), strict=True)]
 
 
 def _edited(docs: Docs, rules: LineRules) -> list[tuple[Any, ...]]:
@@ -226,12 +232,16 @@ def _comparisons() -> dict[str, Comparison]:
     stages = {"NFC": NormalizeText(), "NFKC": NormalizeText(form="NFKC", collapse_spaces=True, max_blank_lines=0)}
     return {
         "words": Comparison(lambda docs: _cut(docs, "sluice"), lambda text: _cut_slowly(text, slow_words(text))),
-        "top n-grams": Comparison(
-            lambda docs: top_chars(words(docs)).T.tolist(), lambda text: [slow_top(slow_words(text), n) for n in (2, 3, 4)]
+        "n-grams": Comparison(
+            _grams,
+            lambda text: (
+                [slow_top(slow_words(text), n) for n in (2, 3, 4)],
+                [slow_duplicate(slow_words(text), n, " ") for n in range(5, 11)],
+            ),
         ),
-        "repeated n-grams": Comparison(
-            lambda docs: duplicate_chars(docs.text(), words(docs)).T.tolist(),
-            lambda text: [slow_duplicate(slow_words(text), n) for n in range(5, 11)],
+        "joined n-grams": Comparison(
+            lambda docs: joined_duplicates(docs.text(), words(docs)).T.tolist(),
+            lambda text: [slow_duplicate(slow_words(text), n, "") for n in range(5, 11)],
         ),
         "paragraphs": Comparison(lambda docs: _columns(paragraph_repeats(docs.text())), slow_paragraphs),
         "lines": Comparison(lambda docs: _columns(line_repeats(docs.text())), slow_lines),
