@@ -11,10 +11,11 @@ import numpy as np
 import plain_kernels
 import pytest
 import trials
-from comparisons import Comparison
+from checked_arrays import OutOfBounds
+from comparison import Comparison
 from fuzz import Gone, Worker
 from mutations import mutated
-from plain_kernels import BRANCHES, OutOfBounds, plain, prepare
+from plain_kernels import BRANCHES, plain, prepare
 from random_texts import random_texts
 from seeds import seeds
 

@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from comparisons import COMPARISONS, SLOW_COMPARISONS, Comparison, differences
+from comparison import Comparison, differences
+from comparisons import COMPARISONS
 from placements import placed
+from slow_comparisons import SLOW_COMPARISONS
 
 from stages.core.docs import Docs
 
@@ -20,7 +22,7 @@ _SECONDS = 15
 def kind_of(error: Exception) -> str:
     """The error and the kernel's line that raised it, without what depends on the text."""
     frames = traceback.extract_tb(error.__traceback__)
-    outside = [frame for frame in frames if Path(frame.filename).name != "plain_kernels.py"]
+    outside = [frame for frame in frames if Path(frame.filename).name not in ("plain_kernels.py", "checked_arrays.py")]
     return f"{type(error).__name__} at {'/'.join(Path(outside[-1].filename).parts[-3:])}:{outside[-1].lineno}"
 
 

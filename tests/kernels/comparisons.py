@@ -1,18 +1,14 @@
 """Every kernel of texts beside its slow definition, both asked through the entry points that stages use."""
 
 import functools
-import tempfile
 import unicodedata
-from collections.abc import Callable, Sequence
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import xxhash
-from definitions import datatrove
+from comparison import Comparison, cut_slowly, cut_words
 from definitions.c4_lines import slow_edit
-from definitions.fasttext import SlowModel
 from definitions.hashing import plain_text
 from definitions.lines import slow_filled_lines, slow_lines, slow_paragraphs
 from definitions.minhash import shingles_slowly, slow_minima
@@ -21,7 +17,7 @@ from definitions.quality import ratio, slow_fineweb_quality, slow_gopher_quality
 from definitions.repetition import slow_duplicate, slow_top
 from definitions.sentences import slow_sentences
 from definitions.words import slow_facts, slow_words
-from fasttext_files import write_model
+from slow_comparisons import FASTTEXT_COMPARISONS, by_document
 
 from filters.fineweb_quality import FinewebQuality
 from filters.gopher_quality import GopherQuality
@@ -31,9 +27,6 @@ from filters.word_count import WordCount
 from stages.core.docs import Docs
 from stages.core.stage import Filter
 from stages.kernels.c4_lines import NO_LIMIT, LineRules, edit_lines
-from stages.kernels.datatrove_minhash import affine_maps, datatrove_shingles, datatrove_signatures, simplify
-from stages.kernels.fasttext_model import Model, read_model
-from stages.kernels.fasttext_predict import predict
 from stages.kernels.grams import repeated_grams
 from stages.kernels.hashing import hash_texts, plain_text_ids, text_ids
 from stages.kernels.joined_grams import joined_duplicates
@@ -42,45 +35,8 @@ from stages.kernels.minhash import band_keys, permutations, shingles, signatures
 from stages.kernels.normalize import CHANGED, FORM, Form, clean
 from stages.kernels.sentences import sentences_of
 from stages.kernels.text import Text
-from stages.kernels.words import NOT_PUNCT, hash_of, words
+from stages.kernels.words import NOT_PUNCT, words
 from stages.normalize_text import NormalizeText
-
-
-def equal(found: Any, expected: Any) -> bool:
-    return bool(found == expected)
-
-
-class Comparison(NamedTuple):
-    """What kernels answer for each document of a batch, what the definition answers for its text, and when both agree."""
-
-    answers: Callable[[Docs], Sequence[Any]]
-    definition: Callable[[str], Any]
-    agree: Callable[[Any, Any], bool] = equal
-
-
-def _cut(docs: Docs, mode: Any) -> list[list[tuple[int, bytes, int, int, int]]]:
-    """Place in the document, bytes, code points, hash and flags of each word."""
-    text, found = docs.text(), words(docs, mode)
-    data = text.data.tobytes()
-    spans = [
-        (start, data[start : start + size]) for start, size in zip(found.starts.tolist(), found.sizes.tolist(), strict=True)
-    ]
-    facts = [*zip(found.lengths.tolist(), found.hashes.tolist(), found.flags.tolist(), strict=True)]
-    return [
-        [(start - begin, word, *fact) for (start, word), fact in zip(spans[low:high], facts[low:high], strict=True)]
-        for begin, (low, high) in zip(text.offsets.tolist(), pairwise(found.doc_offsets.tolist()), strict=False)
-    ]
-
-
-def _cut_slowly(text: str, words_: list[str]) -> list[tuple[int, bytes, int, int, int]]:
-    cut, at, data = [], 0, text.encode()
-    for word in words_:
-        encoded = word.encode()
-        at = data.index(encoded, at)
-        _, length, flags = slow_facts(word)
-        cut.append((at, encoded, length, hash_of(encoded), flags))
-        at += len(encoded)
-    return cut
 
 
 def _columns(arrays: Any) -> list[list[Any]]:
@@ -151,12 +107,8 @@ def _normalized_slowly(text: str, stage: NormalizeText) -> str:
     return slow_clean(unicodedata.normalize(stage.form, once), *keys)
 
 
-def _by_document(hashes: np.ndarray, offsets: np.ndarray) -> list[list[int]]:
-    return [hashes[begin:end].tolist() for begin, end in pairwise(offsets.tolist())]
-
-
 def _shingles(docs: Docs, size: int, unit: str) -> list[list[int]]:
-    return _by_document(*shingles(docs.text(), words(docs), size, unit))
+    return by_document(*shingles(docs.text(), words(docs), size, unit))
 
 
 def _signatures(docs: Docs, count: int, bands: int) -> list[tuple[list[int], list[int]]]:
@@ -168,47 +120,6 @@ def _signature_slowly(text: str, count: int, bands: int) -> tuple[list[int], lis
     minima = slow_minima(shingles_slowly(text, 3, "word"), *(array.tolist() for array in permutations(count, 1)))
     parts = np.array(minima, "<u4").reshape(bands, -1)
     return minima, [xxhash.xxh64_intdigest(part.tobytes()) for part in parts]
-
-
-@functools.cache
-def _model(kind: str) -> tuple[Model, SlowModel]:
-    settings: dict[str, Any] = {
-        "tree": {"loss": 1, "dim": 16, "labels": 9, "word_ngrams": 2},
-        "softmax": {"loss": 3, "dim": 6, "chars": (1, 3), "word_ngrams": 3},
-        "words": {"loss": 3, "dim": 5, "chars": (0, 0), "words": ["the", "a", "中"]},
-        "pruned": {"loss": 1, "dim": 7, "quantised": True, "kept": 40, "word_ngrams": 2, "norms": True},
-        "sigmoid": {"loss": 4, "dim": 4},
-    }[kind]
-    with tempfile.TemporaryDirectory() as folder:
-        path = write_model(Path(folder) / "model.bin", **settings)
-        return read_model(path), SlowModel(path)
-
-
-def _predicted(docs: Docs, kind: str) -> list[tuple[int, float]]:
-    labels, scores = predict(_model(kind)[0], docs.text())
-    return [*zip(labels.tolist(), scores.tolist(), strict=True)]
-
-
-def _likely(found: tuple[int, float], scores: list[float], close: float = 1e-4) -> bool:
-    """Rounding may choose another of the best; the library's 1e-5 for each probability is in the score."""
-    label, score = found
-    if not scores or label < 0:
-        return found == (-1, 0.0) and not scores
-    return abs(scores[label] - max(scores)) < close and abs(score - max(scores)) < 2 * close
-
-
-def _capped(text: str, size: int) -> bytes:
-    return text.encode()[:size].decode(errors="ignore").encode()
-
-
-def _datatrove_shingles(docs: Docs, hash_: str, bits: int) -> list[tuple[list[int], list[int]]]:
-    hashes, offsets = datatrove_shingles(docs.text(), 2, hash_, bits)
-    return [*zip(_by_document(hashes, offsets), datatrove_signatures(hashes, offsets, 6, 1, bits).tolist(), strict=True)]
-
-
-def _datatrove_shingles_slowly(text: str, hash_: str, bits: int) -> tuple[list[int], list[int]]:
-    hashes = datatrove.slow_shingles(datatrove.spacy_words(simplify(text)), 2, hash_, bits)
-    return hashes, datatrove.slow_minima(hashes, *(array.tolist() for array in affine_maps(6, 1)), bits)
 
 
 ALL = LineRules(1000, True, True, 3, True, True, True, True)
@@ -231,7 +142,7 @@ def _comparisons() -> dict[str, Comparison]:
     repetition, fineweb, narrow = GopherRepetition(), FinewebQuality(), FinewebQuality(short_line_length=2)
     stages = {"NFC": NormalizeText(), "NFKC": NormalizeText(form="NFKC", collapse_spaces=True, max_blank_lines=0)}
     return {
-        "words": Comparison(lambda docs: _cut(docs, "sluice"), lambda text: _cut_slowly(text, slow_words(text))),
+        "words": Comparison(lambda docs: cut_words(docs, "sluice"), lambda text: cut_slowly(text, slow_words(text))),
         "n-grams": Comparison(
             _grams,
             lambda text: (
@@ -300,52 +211,8 @@ def _comparisons() -> dict[str, Comparison]:
                 [xxhash.xxh64_intdigest(data, seed) for seed in (0, 1)] for data in (text.encode(), plain_text(text))
             ),
         ),
-        "fasttext": Comparison(
-            lambda docs: _predicted(docs, "tree"), lambda text: _model("tree")[1].scores(text.encode()), _likely
-        ),
-        "fasttext, first bytes": Comparison(
-            lambda docs: [*zip(*(array.tolist() for array in predict(_model("tree")[0], docs.text(), 13)), strict=True)],
-            lambda text: _model("tree")[1].scores(_capped(text, 13)),
-            _likely,
-        ),
     }
 
 
-COMPARISONS = _comparisons()
+COMPARISONS = {**_comparisons(), **FASTTEXT_COMPARISONS}
 """By name. All in the default mode of words."""
-
-SLOW_COMPARISONS = {
-    **{
-        f"fasttext, {kind}": Comparison(
-            functools.partial(_predicted, kind=kind),
-            lambda text, kind=kind: _model(kind)[1].scores(text.encode()),
-            _likely,
-        )
-        for kind in ("softmax", "words", "pruned")
-    },
-    "fasttext, sigmoid": Comparison(
-        lambda docs: _predicted(docs, "sigmoid"),
-        lambda text: _model("sigmoid")[1].scores(text.encode()),
-        functools.partial(_likely, close=0.01),  # beside a step of the table, rounding chooses the next
-    ),
-    "datatrove words": Comparison(
-        lambda docs: _cut(docs, "datatrove"), lambda text: _cut_slowly(text, datatrove.spacy_words(text))
-    ),
-    "datatrove sentences": Comparison(lambda docs: sentences_of(docs.text(), "datatrove").tolist(), datatrove.spacy_sentences),
-    **{
-        f"datatrove shingles, {hash_} {bits}": Comparison(
-            functools.partial(_datatrove_shingles, hash_=hash_, bits=bits),
-            functools.partial(_datatrove_shingles_slowly, hash_=hash_, bits=bits),
-        )
-        for hash_, bits in (("xxhash", 64), ("xxhash", 32))
-    },
-}
-"""Other models, and those that ask spaCy: their definitions take most of the time."""
-
-
-def differences(comparison: Comparison, batches: Sequence[Docs], expected: Sequence[Any]) -> list[int]:
-    """Rows of the texts on which the kernels' answers in these batches are not those of the definition."""
-    found = [answer for docs in batches for answer in comparison.answers(docs)]
-    if len(found) != len(expected):
-        raise ValueError(f"{len(found)} answers for {len(expected)} texts")
-    return [row for row, pair in enumerate(zip(found, expected, strict=True)) if not comparison.agree(*pair)]

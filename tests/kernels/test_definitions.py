@@ -5,9 +5,11 @@ import random
 from typing import Any
 
 import pytest
-from comparisons import COMPARISONS, SLOW_COMPARISONS, differences
+from comparison import differences
+from comparisons import COMPARISONS
 from placements import placed
 from random_texts import random_texts, scripts
+from slow_comparisons import SLOW_COMPARISONS
 
 from stages.core.docs import Docs
 
