@@ -181,5 +181,7 @@ def _counted(function: FunctionType, namespace: dict[str, Any]) -> FunctionType:
 
 def install() -> None:
     """Put `plain` in the place of the decorators; uint64 may wrap around without a warning."""
-    stages.kernels.compile.leaf = stages.kernels.compile.kernel = plain
+    for name, decorator in [*vars(stages.kernels.compile).items()]:
+        if isinstance(decorator, FunctionType) and not name.startswith("_"):
+            setattr(stages.kernels.compile, name, plain)
     np.seterr(over="ignore")
