@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from stages.kernels.compile import leaf
 from stages.kernels.intrinsics import reading, settings
 
 from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip
-from numba import config, njit, types  # isort: skip
+from numba import config, types  # isort: skip
 from numba.core import cgutils  # isort: skip
 from numba.extending import intrinsic  # isort: skip
 
@@ -115,7 +116,8 @@ def _plain_sequence(data: Any, at: Any, letters: bytes) -> Any:
 def _plain_copy(source: Any, start: Any, stop: Any, target: Any, at: Any) -> Any:
     if not (0 <= start <= stop <= len(source) and 0 <= at <= len(target) - (stop - start)):
         raise IndexError("a copy from outside of its array, or to there")
-    target[at : at + stop - start] = source[start:stop]
+    for index in range(stop - start):
+        target[at + index] = source[start + index]
     return at + (stop - start)
 
 
@@ -131,7 +133,7 @@ def _copy_bytes(_context: Any, source: Any, start: Any, stop: Any, target: Any, 
     return types.int64(source, types.int64, types.int64, target, types.int64), code
 
 
-copy_bytes: Any = _plain_copy if _PLAIN else njit(_plain_copy) if settings.BOUNDSCHECK else intrinsic(_copy_bytes)
+copy_bytes: Any = leaf(_plain_copy) if _PLAIN or settings.BOUNDSCHECK else intrinsic(_copy_bytes)
 """(source, start, stop, target, at): copy `source[start:stop]` to `target[at:]`, without check; returns where the copy ends."""
 
 
