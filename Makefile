@@ -4,11 +4,13 @@ PYTHON ?= python3
 BENCH_INPUT ?= jobs/sample/manuals-00.parquet
 BENCH_FOLDER ?= runs/bench
 BENCH_BYTES ?= 500MB
+FUZZ_SECONDS ?= 3600
+FUZZ_INPUT ?= $(wildcard ../shared/data/corpus/*.parquet ../shared/data/quality/naughty_strings.jsonl.gz)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean-env
+.PHONY: help demo test lint bench fuzz clean-env
 
 BIN := .venv/bin
 # pip complains about each unused place of a package mirror; its real errors pass
@@ -20,6 +22,7 @@ help:
 	@echo "make test       all tests"
 	@echo "make lint       format, style and types"
 	@echo "make bench      speed and memory, beside datatrove (BENCH_INPUT='a.parquet b.parquet', BENCH_BYTES=1GB)"
+	@echo "make fuzz       mutated texts through all kernels, beside their definitions (FUZZ_SECONDS=3600, FUZZ_INPUT=a.parquet)"
 	@echo "make clean-env  remove .venv and the benchmarks' environments"
 
 demo: .venv/base.stamp
@@ -50,6 +53,9 @@ bench: .venv/test.stamp
 	$(BIN)/python benchmarks/grow.py $(BENCH_INPUT) $(BENCH_FOLDER)/grown --bytes $(BENCH_BYTES) --replace
 	$(BIN)/python benchmarks/memory.py --output benchmarks/results/memory.json -- \
 		$(BIN)/sluice run jobs/recipes/fineweb_text.yaml --input $(BENCH_FOLDER)/grown --output $(BENCH_FOLDER)/memory-run --quiet
+
+fuzz: .venv/test.stamp
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python tests/fuzz/fuzz.py $(addprefix --input ,$(FUZZ_INPUT))
 
 clean-env:
 	rm -rf .venv benchmarks/.envs

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels import compile as _  # tells numba where its cache is, before it is imported  # noqa: F401
+from stages.kernels.compile import leaf
+from stages.kernels.intrinsics import reading, settings
 
 from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip
 from numba import config, types  # isort: skip
@@ -74,7 +75,7 @@ def mask_of(low: int, high: int, fold: bool = False) -> Any:
 
         return types.uint64(data, types.int64), code
 
-    return intrinsic(typed)
+    return reading(typed, BLOCK)
 
 
 def sequence_of(text: str) -> Any:
@@ -102,7 +103,7 @@ def sequence_of(text: str) -> Any:
 
         return types.uint64(data, types.int64), code
 
-    return intrinsic(typed)
+    return reading(typed, BLOCK + len(letters) - 1)
 
 
 def _plain_sequence(data: Any, at: Any, letters: bytes) -> Any:
@@ -113,7 +114,10 @@ def _plain_sequence(data: Any, at: Any, letters: bytes) -> Any:
 
 
 def _plain_copy(source: Any, start: Any, stop: Any, target: Any, at: Any) -> Any:
-    target[at : at + stop - start] = source[start:stop]
+    if not (0 <= start <= stop <= len(source) and 0 <= at <= len(target) - (stop - start)):
+        raise IndexError("a copy from outside of its array, or to there")
+    for index in range(stop - start):
+        target[at + index] = source[start + index]
     return at + (stop - start)
 
 
@@ -129,7 +133,7 @@ def _copy_bytes(_context: Any, source: Any, start: Any, stop: Any, target: Any, 
     return types.int64(source, types.int64, types.int64, target, types.int64), code
 
 
-copy_bytes: Any = _plain_copy if _PLAIN else intrinsic(_copy_bytes)
+copy_bytes: Any = leaf(_plain_copy) if _PLAIN or settings.BOUNDSCHECK else intrinsic(_copy_bytes)
 """(source, start, stop, target, at): copy `source[start:stop]` to `target[at:]`, without check; returns where the copy ends."""
 
 

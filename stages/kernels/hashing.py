@@ -10,13 +10,9 @@ import numpy as np
 import pyarrow as pa
 
 from stages.kernels.compile import leaf
+from stages.kernels.intrinsics import load64
 from stages.kernels.text import Text, frozen, text_of
 from stages.kernels.unicode import decode
-
-# after compile.py, which tells numba where its cache is
-from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip
-from numba import types  # isort: skip
-from numba.extending import intrinsic  # isort: skip
 
 _P1 = np.uint64(0x9E3779B185EBCA87)
 _P2 = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -32,22 +28,6 @@ _U64 = 2**64 - 1
 _SIGMA, _FINAL_SIGMA = 0x3C3, 0x3C2
 _DOTTED_I, _DOT_ABOVE = 0x130, 0x307
 """the one code point whose lower case is two: i and a dot above"""
-
-
-def _load64(_context: Any, data: Any, index: Any) -> Any:
-    """Eight bytes of a uint8 array as one little-endian uint64, without check: the caller knows that they exist."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, args[0])
-        place = builder.gep(array.data, [args[1]])
-        word = builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()))
-        word.align = 1
-        return word
-
-    return types.uint64(data, types.int64), code
-
-
-load64: Any = intrinsic(_load64)
 
 
 @leaf

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.hashing import load64, mix64, xxh64
+from stages.kernels.hashing import mix64, xxh64
+from stages.kernels.intrinsics import load64
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import decode
 from stages.kernels.words import Words

@@ -5,6 +5,8 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
+from definitions.quality import slow_fineweb_quality
+from definitions.words import slow_words
 
 from filters.fineweb_quality import FinewebQuality
 from pipeline.judge import judge
@@ -79,20 +81,6 @@ def test_documents_without_any_end_mark_are_kept_when_zero_is_excluded() -> None
     assert "min_terminal_punctuation_fraction" in broken(lines(*["a"] * 89, *["a."] * 11), exclude_zero=True)
 
 
-def slow(text: str, short: int) -> dict[str, float]:
-    kept = [line for line in text.split("\n") if line.strip()]
-    repeated = sum(len(line) for at, line in enumerate(kept) if line in kept[:at])
-    rest = len(text.replace("\n", ""))
-    return {
-        "lines": len(kept),
-        "terminal_punctuation_fraction": sum(line.endswith((".", "?", "!", "。")) for line in kept) / len(kept)
-        if kept
-        else 0.0,
-        "short_line_fraction": sum(len(line) <= short for line in kept) / len(kept) if kept else 0.0,
-        "duplicate_char_fraction": repeated / rest if rest else 0.0,
-    }
-
-
 PIECES = [*"ab.?。é漢 \r\t\x85\u2028\x00", *["\n"] * 9, "🙂", "\u0301", "a\n", "b.\n"]
 
 
@@ -102,8 +90,9 @@ def test_random_texts_are_measured_as_the_definition_says() -> None:
     column = pa.array(["a\na\nb", *texts], pa.large_string()).slice(1)
     found = FinewebQuality(short_line_length=2).measure(Docs(pa.table({"text": column})))
     for row, text in enumerate(texts):
-        expected = slow(text, 2)
-        assert {name: found[name][row] for name in expected} == expected, repr(text)
+        assert {name: values[row] for name, values in found.items()} == slow_fineweb_quality(text, slow_words(text), 2), repr(
+            text
+        )
 
 
 def test_measures_are_the_declared_types_and_never_nan() -> None:

@@ -5,8 +5,9 @@ import random
 import numpy as np
 import pyarrow as pa
 import pytest
+from definitions.quality import slow_gopher_quality
 
-from filters.gopher_quality import STOP_WORDS, GopherQuality
+from filters.gopher_quality import GopherQuality
 from pipeline.judge import judge
 from stages.core.docs import Docs
 from stages.kernels.text import text_of
@@ -86,22 +87,6 @@ def test_lines_are_those_of_splitlines(text: str, lines: int, bullets: int, elli
     assert found["ellipsis_line_fraction"] == ellipses / lines
 
 
-def slow(text: str, words: list[str]) -> dict[str, float]:
-    lines = text.splitlines()
-
-    def ratio(part: int, whole: int) -> float:
-        return part / whole if whole else 0.0
-
-    return {
-        "hash_fraction": ratio(text.count("#"), len(words)),
-        "ellipsis_fraction": ratio(text.count("...") + text.count("…"), len(words)),
-        "bullet_line_fraction": ratio(sum(line.lstrip().startswith(("•", "-")) for line in lines), len(lines)),
-        "ellipsis_line_fraction": ratio(sum(line.rstrip().endswith(("...", "…")) for line in lines), len(lines)),
-        "alpha_word_fraction": ratio(sum(any(char.isalpha() for char in word) for word in words), len(words)),
-        "stop_words": len(set(words) & set(STOP_WORDS)),
-    }
-
-
 PIECES = [*"a.#…•-é漢 \n\r\t\x85\u2028\x1c\x1f\x00", "the ", "of ", "be", "...", "\r\n", "🙂", "\u0301", "....", " \n"]
 
 
@@ -115,7 +100,7 @@ def test_random_texts_are_measured_as_the_definition_says() -> None:
     for row, source in enumerate(texts):
         spans = range(cut.doc_offsets[row], cut.doc_offsets[row + 1])
         words = [text.data[cut.starts[at] : cut.starts[at] + cut.sizes[at]].tobytes().decode() for at in spans]
-        expected = slow(source, words)
+        expected = slow_gopher_quality(source, words)
         assert {name: found[name][row] for name in expected} == expected, repr(source)
 
 

@@ -1,8 +1,8 @@
 import random
-import re
 
 import pyarrow as pa
 import pytest
+from definitions.c4_lines import slow_edit
 
 from stages.kernels.c4_lines import NO_LIMIT, LineRules, edit_lines
 from stages.kernels.text import column_of, text_of
@@ -10,7 +10,6 @@ from stages.kernels.text import column_of, text_of
 ALL = LineRules(1000, True, True, 3, True, True, True, True)
 OPEN = ALL._replace(terminal_punctuation=False)
 BARE = LineRules(NO_LIMIT, False, False, NO_LIMIT, False, False, False, False)
-POLICIES = ("terms of use", "privacy policy", "cookie policy", "uses cookies", "use of cookies", "use cookies")
 PIECES = [
     "foo", "bar baz", "one two three.", "one two three!", "end.", '"', "'", "?", "...", "…", "[1]", "[]", "[٣]", "[1", "[edit]",
     "[citation needed]", "[12, 3]", "{", "}", "Lorem Ipsum", "lorem İpsum", "JavaScript", "use coo\u212aies", "Privacy Policy",
@@ -18,33 +17,6 @@ PIECES = [
     " ", "\u3000", "\u00a0", "\t", "\n", "\n", "\r\n",
     "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\u2028", "\u2029",
 ]  # fmt: skip
-
-
-def slow(text: str, rules: LineRules) -> tuple[str, int, int, int, int]:
-    lines = text.splitlines()
-    kept = []
-    for original in lines:
-        line = original.strip()
-        words = line.split()
-        if rules.max_word_length != NO_LIMIT and any(len(word) > rules.max_word_length for word in words):
-            continue
-        if rules.citations:
-            line = re.sub(r"\[\d*]|\[edit]|\[citation needed]", "", line)
-        if rules.terminal_punctuation and (line[-1:] not in tuple(".?!\"'") or line.endswith("...")):
-            continue
-        if len(words) < rules.min_words_per_line:
-            continue
-        lower = line.lower()
-        if rules.lorem_ipsum and "lorem ipsum" in lower:
-            return text, len(lines), 0, 1, 0
-        if rules.javascript and "javascript" in lower:
-            continue
-        if rules.curly_bracket and "{" in line:
-            return text, len(lines), 0, 0, 1
-        if rules.policy and any(policy in lower for policy in POLICIES):
-            continue
-        kept.append(line)
-    return "\n".join(kept).strip(), len(lines), len(lines) - len(kept), 0, 0
 
 
 def edited(array: pa.Array, rules: LineRules) -> list[tuple[str, int, int, int, int]]:
@@ -63,7 +35,7 @@ def test_the_kernel_edits_as_the_definition_does(rules):
     texts: list[str | None] = ["", " ", "\n", "\r", "\r\n\r"]
     for _ in range(800):
         texts.append("".join(rng.choice(PIECES) + " " * (rng.random() < 0.7) for _ in range(rng.choice((1, 3, 8, 30)))))
-    assert edited(pa.array(texts, pa.large_string()), rules) == [slow(text, rules) for text in texts]
+    assert edited(pa.array(texts, pa.large_string()), rules) == [slow_edit(text, rules) for text in texts]
 
 
 def test_a_slice_of_a_batch_is_edited_like_the_same_texts_alone():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-import xxhash
+from definitions.datatrove import slow_minima, slow_shingles
 
 from stages.kernels.datatrove_minhash import affine_maps, datatrove_shingles, datatrove_signatures, simplify
 from stages.kernels.text import text_of
@@ -43,13 +43,6 @@ def test_signatures_are_those_of_datatrove(case: dict[str, Any], config: str) ->
         assert hashlib.sha256(signature.tobytes()).hexdigest() == expected["sha256_of_all_112_as_le"]
 
 
-def shingles_slowly(words: list[str], size: int, hash_: str, bits: int) -> list[int]:
-    shingles = [" ".join(words[at : at + size]).encode() for at in range(len(words) - size + 1)]
-    if hash_ == "sha1":
-        return [int.from_bytes(hashlib.sha1(s).digest()[: bits // 8], "little") for s in shingles]
-    return [xxhash.xxh64_intdigest(s) if bits == 64 else xxhash.xxh32_intdigest(s) for s in shingles]
-
-
 @pytest.mark.parametrize("hash_", ["xxhash", "sha1"])
 @pytest.mark.parametrize("bits", [32, 64])
 @pytest.mark.parametrize("size", [1, 2, 5])
@@ -62,7 +55,7 @@ def test_shingles_equal_their_definition(hash_: str, bits: int, size: int) -> No
     column = pa.array(["unused", *(" \n".join(words) for words in documents)]).slice(1)
     hashes, offsets = datatrove_shingles(text_of(column), size, hash_, bits)
     for at, words in enumerate(documents):
-        assert hashes[offsets[at] : offsets[at + 1]].tolist() == shingles_slowly(words, size, hash_, bits)
+        assert hashes[offsets[at] : offsets[at + 1]].tolist() == slow_shingles(words, size, hash_, bits)
 
 
 OF_ODD_FACTOR = next(at for at, factor in enumerate(affine_maps(6, 5)[0]) if factor % 2)
@@ -81,6 +74,4 @@ def test_minima_equal_their_definition(bits: int) -> None:
     signature = datatrove_signatures(hashes, offsets, 6, 5, bits)
     for doc in (0, 1, 3):
         mine = [int(h) for h in hashes[offsets[doc] : offsets[doc + 1]]]
-        for p in range(6):
-            values = [(h * int(factors[p]) + int(addends[p])) % 2**64 % (2**61 - 1) % 2**bits for h in mine]
-            assert signature[doc, p] == min(values)
+        assert signature[doc].tolist() == slow_minima(mine, factors.tolist(), addends.tolist(), bits)

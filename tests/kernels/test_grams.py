@@ -1,34 +1,13 @@
 import random
-from collections import Counter
 
 import numpy as np
 import pyarrow as pa
+from definitions.repetition import slow_duplicate, slow_top
 
 from stages.kernels.grams import repeated_grams
 from stages.kernels.joined_grams import joined_duplicates
 from stages.kernels.text import text_of
 from stages.kernels.words import words_of
-
-
-def slow_top(words: list[str], n: int) -> int:
-    grams = [" ".join(words[i : i + n]) for i in range(len(words) - n + 1)]
-    if not grams:
-        return 0
-    gram, count = Counter(grams).most_common(1)[0]
-    return len(gram) * count
-
-
-def slow_duplicate(words: list[str], n: int, between: str) -> int:
-    seen, chars, index = set(), 0, 0
-    while index + n <= len(words):
-        gram = between.join(words[index : index + n])
-        if gram in seen:
-            chars += sum(map(len, words[index : index + n]))
-            index += n
-        else:
-            seen.add(gram)
-            index += 1
-    return chars
 
 
 def measured(array: pa.Array) -> tuple[list[list[int]], list[list[int]], list[list[int]], list[list[str]]]:

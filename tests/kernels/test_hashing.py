@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import xxhash
+from definitions.hashing import plain_text
 
 from stages.kernels.hashing import hash_texts, hash_unit, mix64, order_keys, plain_text_ids, text_ids
 from stages.kernels.text import text_of
@@ -108,10 +109,6 @@ def test_mix64_is_splitmix64() -> None:
     assert int(mix64(np.uint64(0x9E3779B97F4A7C15))) == 0xE220A8397B1DCDAF  # first output of SplitMix64 with seed 0
 
 
-def plain(text: str) -> bytes:
-    return " ".join(text.lower().replace("ς", "σ").split()).encode()
-
-
 def test_text_ids_are_two_hashes_of_the_bytes() -> None:
     ids = text_ids(text_of(pa.array(TEXTS)))
     assert ids.tolist() == [[xxhash.xxh64_intdigest(t.encode(), seed) for seed in (0, 1)] for t in TEXTS]
@@ -130,4 +127,4 @@ def test_plain_ids_equal_their_definition() -> None:
     texts = ["".join(rng.choice(alphabet) for _ in range(rng.randrange(40))) for _ in range(500)] + TEXTS
     texts += ["".join(map(chr, range(first, first + 500))) for first in range(0, 0xD800 - 500, 500)]
     ids = plain_text_ids(text_of(pa.array(texts).slice(1)))
-    assert ids.tolist() == [[xxhash.xxh64_intdigest(plain(t), seed) for seed in (0, 1)] for t in texts[1:]]
+    assert ids.tolist() == [[xxhash.xxh64_intdigest(plain_text(t), seed) for seed in (0, 1)] for t in texts[1:]]

@@ -1,9 +1,9 @@
 import random
-import re
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from definitions.lines import slow_filled_lines, slow_lines, slow_paragraphs
 
 from stages.kernels.lines import filled_line_repeats, line_repeats, paragraph_repeats, skip_spaces, trim_spaces
 from stages.kernels.text import text_of
@@ -28,29 +28,6 @@ PIECES = [
     "\u3000",
     "x" * 40,
 ]
-
-
-def slow(segments: list[str], text: str) -> list[int]:
-    seen: set[str] = set()
-    repeats = chars = 0
-    for segment in segments:
-        if segment in seen:
-            repeats += 1
-            chars += len(segment)
-        seen.add(segment)
-    return [len(segments), repeats, chars, sum(map(len, segments)), len(text)]
-
-
-def slow_paragraphs(text: str) -> list[int]:
-    return slow(re.split(r"\n{2,}", text.strip()), text)
-
-
-def slow_lines(text: str) -> list[int]:
-    return slow(re.split(r"\n+", text), text)
-
-
-def slow_filled_lines(text: str) -> list[int]:
-    return slow([line for line in re.split(r"\r?\n", text) if line], text)
 
 
 KERNELS = [(paragraph_repeats, slow_paragraphs), (line_repeats, slow_lines), (filled_line_repeats, slow_filled_lines)]

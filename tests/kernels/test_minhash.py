@@ -1,7 +1,6 @@
 """Shingles do not depend on case, punctuation or white space; minima equal their definition and estimate similarity."""
 
 import random
-import unicodedata
 from itertools import pairwise
 
 import datasketch
@@ -9,13 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import xxhash
+from definitions.minhash import fold, shingles_slowly, slow_minima
 
 from stages.kernels.minhash import band_keys, folded, permutations, shingles, signatures
 from stages.kernels.text import text_of
 from stages.kernels.words import words_of
-
-U64 = 2**64
-STEP = 0x9E3779B97F4A7C15
 
 
 def shingles_of(texts: list[str], size: int, unit: str = "word") -> list[list[int]]:
@@ -55,69 +52,10 @@ def test_emoji_and_other_scripts_have_shingles() -> None:
     assert [len(one) for one in shingles_of(["漢字かな", "👩 🎉 👍"], 1, "char")] == [4 + 3, 3 + 2]
 
 
-def fold(code: int) -> str:
-    """The definition: digits as 0, lower case, no marks; letters, numerals and other symbols only."""
-    char = chr(code)
-    category = unicodedata.category(char)
-    if category == "Nd":
-        return "0"
-    if category == "Mn" or (category[0] not in "LMN" and category != "So"):
-        return ""
-    lower = "σ" if char == "ς" else char.lower()
-    bases = "".join(c for c in unicodedata.normalize("NFD", lower) if unicodedata.category(c) != "Mn")
-    return bases if len(bases) == 1 else lower[0]
-
-
 def test_each_code_point_is_folded_by_its_definition() -> None:
     table = folded()
     for code in [*range(0xD800), *range(0xE000, 0x20000), 0x20000, 0x2A6DF, 0xE0041, 0xE0100]:
         assert (chr(table[code]) if table[code] else "") == fold(code)
-
-
-def mix(x: int) -> int:
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9 % U64
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EB % U64
-    return x ^ (x >> 31)
-
-
-def folded_words(text: str) -> list[str]:
-    parts = text_of(pa.array([text]))
-    words = words_of(parts)
-    found = []
-    for start, size in zip(words.starts.tolist(), words.sizes.tolist(), strict=True):
-        word = ""
-        for char in parts.data[start : start + size].tobytes().decode():
-            code = fold(ord(char))
-            if not (code == "0" and word.endswith("0")):
-                word += code
-        if word:
-            found.append(word)
-    return found
-
-
-def word_hash(word: str) -> int:
-    hash_, buffer, bits = 0, 0, 0
-    for char in word:
-        width = 8 if char.isascii() else 24
-        if bits + width > 64:
-            hash_ = (hash_ ^ buffer) * STEP % U64
-            hash_ ^= hash_ >> 32
-            buffer, bits = 0, 0
-        buffer |= (ord(char) if char.isascii() else ord(char) | 0x800000) << bits
-        bits += width
-    return mix((hash_ ^ buffer) * STEP % U64)
-
-
-def shingles_slowly(text: str, size: int, unit: str) -> list[int]:
-    words = folded_words(text)
-    units = [word_hash(word) for word in words] if unit == "word" else [mix(ord(char)) for char in " ".join(words)]
-    found = []
-    for at in range(len(units) - size + 1):
-        hash_ = 0
-        for one in units[at : at + size]:
-            hash_ = (hash_ * STEP + one) % U64
-        found.append(mix(hash_) >> 32)
-    return found
 
 
 @pytest.mark.parametrize("unit", ["word", "char"])
@@ -145,8 +83,7 @@ def test_minima_equal_their_definition(count: int) -> None:
     found = signatures(hashes, offsets, count, 3)
     for doc in range(1, 7):
         mine = [int(h) for h in hashes[offsets[doc] : offsets[doc + 1]]]
-        pairs = zip(factors.tolist(), masks.tolist(), strict=True)
-        assert found[doc].tolist() == [min((h ^ mask) * factor % 2**32 for h in mine) for factor, mask in pairs]
+        assert found[doc].tolist() == slow_minima(mine, factors.tolist(), masks.tolist())
 
 
 def test_band_keys_hash_the_rows_of_a_band() -> None:

@@ -1,15 +1,12 @@
 import random
-import re
-import unicodedata
 
-import numpy as np
 import pyarrow as pa
 import pytest
-import spacy
+from definitions.datatrove import spacy_sentences
+from definitions.sentences import slow_sentences
 
 from stages.kernels.sentences import sentences_of
 from stages.kernels.text import text_of
-from stages.kernels.unicode import TERMINAL, classes
 
 PIECES = [
     "foo", "Bar", "漢字", "é", "e\u0301", "😀", "\0", "Mr.", "etc.", "e.g.", "U.S.", "3.14", ".", "!", "?", "...", "…",
@@ -34,35 +31,14 @@ def random_texts(seed: int, count: int) -> list[str]:
     return texts
 
 
-def slow(text: str) -> int:
-    """Cut after ends and what closes with them; a sentence has something besides."""
-    table = classes()
-    wide = "。｡！？．﹒﹖﹗"
-    ends = "".join({chr(code) for code in np.flatnonzero(table & TERMINAL)} - set(wide)) + "…"
-    closers = "\"'" + "".join(c for c in map(chr, range(0x20000)) if unicodedata.category(c) in ("Pe", "Pf"))
-    some, full, both = f"[{re.escape(ends)}]", f"[{wide}]", f"[{re.escape(ends + wide + closers)}]"
-    total = 0
-    for line in text.split("\n"):
-        # A full-width mark closes what came before; others only before white space.
-        cut = re.sub(f"({both}*{full}{both}*)", "\\1\n", line)
-        cut = re.sub(f"({some}{both}*)(?=\\s|$)", "\\1\n", cut)
-        total += sum(re.sub(f"{both}|\\s", "", part) != "" for part in cut.split("\n"))
-    return total
-
-
 def test_our_count_is_that_of_the_definition():
     texts = random_texts(4, 800)
-    assert counts(pa.array(texts, pa.large_string()), "sluice") == [slow(text) for text in texts]
+    assert counts(pa.array(texts, pa.large_string()), "sluice") == [slow_sentences(text) for text in texts]
 
 
 def test_datatrove_counts_what_the_sentencizer_gives():
-    pipeline = spacy.blank("en")
-    pipeline.add_pipe("sentencizer")
     texts = random_texts(7, 800)
-    expected = [
-        sum(bool(sentence.text.strip()) for line in text.split("\n") for sentence in pipeline(line).sents) for text in texts
-    ]
-    assert counts(pa.array(texts, pa.large_string()), "datatrove") == expected
+    assert counts(pa.array(texts, pa.large_string()), "datatrove") == [spacy_sentences(text) for text in texts]
 
 
 @pytest.mark.parametrize("mode", ["sluice", "datatrove"])

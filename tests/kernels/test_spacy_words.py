@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import spacy
+from definitions import datatrove
 
 from schemas.errors import MissingExtra
 from stages.kernels import spacy_words
@@ -25,10 +26,6 @@ def cut(texts: list[str]) -> list[list[str]]:
     assert found.lengths.tolist() == [len(word) for word in all_words]
     assert found.hashes.tolist() == [hash_of(word.encode()) for word in all_words]
     return [all_words[low:high] for low, high in zip(found.doc_offsets, found.doc_offsets[1:], strict=False)]
-
-
-def whole(text: str) -> list[str]:
-    return [token.text.strip() for token in TOKENIZER(text) if token.text.strip()]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +46,7 @@ def whole(text: str) -> list[str]:
 )
 def test_words_are_spacys(text: str, expected: list[str]) -> None:
     assert cut([text]) == [expected]
-    assert whole(text) == expected
+    assert datatrove.spacy_words(text) == expected
 
 
 PIECES = [
@@ -78,7 +75,7 @@ def random_texts(seed: int, count: int) -> list[str]:
 def test_random_texts_full_of_special_cases_are_cut_as_spacy_cuts_the_whole() -> None:
     texts = random_texts(1, 1500)
     for text, ours in zip(texts, cut(texts), strict=True):
-        assert ours == whole(text), repr(text)
+        assert ours == datatrove.spacy_words(text), repr(text)
 
 
 def test_a_slice_of_a_batch_has_the_words_of_its_rows() -> None:
@@ -101,7 +98,7 @@ def test_the_answer_does_not_depend_on_what_was_seen_or_forgotten(monkeypatch: p
 def test_threads_share_what_was_seen() -> None:
     batches = [random_texts(seed, 60) for seed in range(3, 11)]
     with ThreadPoolExecutor(4) as pool:
-        assert [*pool.map(cut, batches)] == [[whole(text) for text in batch] for batch in batches]
+        assert [*pool.map(cut, batches)] == [[datatrove.spacy_words(text) for text in batch] for batch in batches]
 
 
 def test_without_spacy_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
