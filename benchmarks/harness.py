@@ -2,6 +2,7 @@
 
     environment(name, packages)      interpreter of benchmarks/.envs/NAME, made at first use
     Child(command)                   a process that answers one JSON line for each request line: `serve` is its other end
+    forked(work)                     a pass that remembers nothing of an earlier one, and its CPU seconds
     alternate(runs, times)           every run in turn, so that a busy minute falls on all of them
     timed(command)                   wall and CPU seconds of a command and of all that it left behind
     median, facts, print_table, save
@@ -12,6 +13,7 @@ Only the standard library is imported at the top: peers' interpreters import thi
 from __future__ import annotations
 
 import ctypes
+import gc
 import hashlib
 import json
 import os
@@ -21,6 +23,7 @@ import statistics
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -118,11 +121,36 @@ def alternate(runs: dict[str, Callable[[], One]], times: int) -> dict[str, list[
     return results
 
 
-def cpu_of(work: Callable[[], Any]) -> float:
-    """CPU seconds of this process while it works, all threads together."""
-    start = time.process_time()
-    work()
-    return time.process_time() - start
+def forked(work: Callable[[], Result]) -> Result:
+    """What `work` gives in a fork of this process, with its `cpu_seconds`, all threads together.
+
+    What this process has loaded and compiled is there; what a pass remembers of its text, in any library, ends with the fork.
+    """
+    gc.freeze()  # else a collection in the fork would copy every page of what was loaded
+    receive, send = os.pipe()
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            os.close(receive)
+            start = time.process_time()
+            result = work()
+            spent = time.process_time() - start
+            with os.fdopen(send, "w") as pipe:
+                json.dump({**result, "cpu_seconds": spent}, pipe)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    os.close(send)
+    with os.fdopen(receive) as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(pid, 0)
+    if status:
+        raise SystemExit(f"a pass stopped with status {os.waitstatus_to_exitcode(status)}; its error is above")
+    answer: Result = json.loads(said)
+    return answer
 
 
 def timed(command: Sequence[str], cwd: Path | None = None) -> Result:
