@@ -27,7 +27,20 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from harness import HERE, RESULTS, Result, adopt_orphans, default_sluice, facts, machine, median, print_table, save, timed
+from harness import (
+    HERE,
+    RESULTS,
+    Result,
+    adopt_orphans,
+    default_sluice,
+    facts,
+    machine,
+    median,
+    print_table,
+    save,
+    sluice_run,
+    timed,
+)
 
 RECIPE = HERE.parent / "jobs" / "recipes" / "fineweb_text.yaml"
 PARITY = ["*.mode=datatrove", "minhash_dedup.verify=none", "minhash_dedup.hash=sha1"]
@@ -112,15 +125,11 @@ def ours(args: argparse.Namespace, engine: str, settings: list[str]) -> Result:
     """One run of Sluice in a new folder, read back from its data and its ledger."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
     try:
-        output = folder / "run"
-        command = [args.sluice, "run", str(args.recipe.resolve()), "--output", str(output), "--engine", engine]
-        command += ["--workers", str(args.workers), "--quiet"]
-        command += [word for path in args.input for word in ("--input", str(path.resolve()))]
+        command = sluice_run(args, engine, args.workers, args.input, folder)
         command += [word for setting in settings for word in ("--set", setting)]
-        # in the new folder: segments kept from another run must not be found
         spent = timed(command, cwd=folder)
         print(f"sluice {engine}: {spent['seconds']:.1f} s", file=sys.stderr, flush=True)
-        return {"seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"], **decisions(output)}
+        return {"seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"], **decisions(folder / "run")}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,6 +4,7 @@
     Child(command)                   a process that answers one JSON line for each request line: `serve` is its other end
     forked(work)                     a pass that remembers nothing of an earlier one, and its CPU seconds
     alternate(runs, times)           every run in turn, so that a busy minute falls on all of them
+    sluice_run(...)                  the command of one run of ours
     timed(command)                   wall and CPU seconds of a command and of all that it left behind
     median, facts, print_table, save
 
@@ -37,8 +38,8 @@ Result = dict[str, Any]
 One = TypeVar("One")
 
 
-class PeerMissing(Exception):
-    """A peer could not be installed; the message is pip's last word."""
+class PeerMissing(SystemExit):
+    """A peer could not be installed; the message is pip's last word. Ends a script that cannot do without the peer."""
 
 
 def environment(name: str, packages: Sequence[str], without_dependencies: Sequence[str] = ()) -> Path:
@@ -204,6 +205,16 @@ def facts(packages: Sequence[str] = ("numba", "numpy", "pyarrow", "ray", "sluice
     versions = {"python": platform.python_version(), **{name: version(name) for name in packages}}
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {"machine": machine(), "memory_gib": round(memory / 2**30, 1), "versions": versions}
+
+
+def sluice_run(args: Any, engine: str, workers: int, files: Sequence[Path], folder: Path) -> list[str]:
+    """The command of one run into folder/run, by a script's --sluice and --recipe; to be started in `folder`, a new one.
+
+    Segments are kept beside the run: those of another run, in another folder, are not found.
+    """
+    command = [args.sluice, "run", str(args.recipe.resolve()), "--output", str(folder / "run")]
+    command += ["--segments", str(folder / "segments"), "--engine", engine, "--workers", str(workers), "--quiet"]
+    return command + [word for file in files for word in ("--input", str(file.resolve()))]
 
 
 def default_sluice() -> str:

@@ -5,7 +5,7 @@
 
 The copy reads row group after row group and writes it with the zstd level of the recipe's output, in as many threads as the
 recipe has workers. Kernels are compiled and files are in the page cache before anything is timed (a round that does not count).
-Start-up is the same command on one document; `warm` is a command's time without it. `ours / copy` is given for both.
+Start-up is the same command on a few documents; `warm` is a command's time without it. `ours / copy` is given for both.
 
 How many tasks run is sampled from the marks that tasks leave while they work (attempts/ of a segment, staged shards in
 data/), from the first task to the last; in between, the driver solves and plans. Writes benchmarks/results/copy.json.
@@ -20,18 +20,33 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from compare_datatrove import input_bytes
-from harness import HERE, RESULTS, Result, adopt_orphans, alternate, default_sluice, facts, median, print_table, save, timed
+from harness import (
+    HERE,
+    RESULTS,
+    Result,
+    adopt_orphans,
+    alternate,
+    default_sluice,
+    facts,
+    median,
+    print_table,
+    save,
+    sluice_run,
+    timed,
+)
 
 RECIPE = HERE.parent / "jobs" / "recipes" / "fineweb_text.yaml"
 INTERVAL = 0.02
+FEW, FEW_BYTES = 50, 100_000
 TARGETS = {"ours / copy, at most": 4, "ray / local, at least": 0.85}
 Piece = tuple[Path, int, int]
 """a file and a range of its row groups"""
@@ -54,11 +69,11 @@ def main() -> int:
     adopt_orphans()
     engines = args.engine or ["local", "ray"]
     with tempfile.TemporaryDirectory(prefix="plain-copy-") as folder:
-        one = one_document(files[0], Path(folder))
+        few = few_documents(files[0], Path(folder))
         passes: dict[str, Callable[[], Result]] = {"copy": partial(plain_copy, files, args.workers, args.level)}
         for engine in engines:
             passes[engine] = partial(ours, args, engine, files)
-            passes[f"{engine}, start-up"] = partial(ours, args, engine, [one])
+            passes[f"{engine}, start-up"] = partial(ours, args, engine, [few])
         alternate({name: run for name, run in passes.items() if name == "copy" or name.endswith("start-up")}, 1)
         runs = alternate(passes, args.runs)
     text = input_bytes(files)
@@ -82,11 +97,13 @@ def files_of(inputs: Sequence[Path]) -> list[Path]:
     return [file for path in inputs for file in (sorted(path.glob("*.parquet")) if path.is_dir() else [path])]
 
 
-def one_document(file: Path, folder: Path) -> Path:
-    """A file with the first document of another."""
-    path = folder / "one.parquet"
+def few_documents(file: Path, folder: Path) -> Path:
+    """A file with the first documents of another, FEW and FEW_BYTES of text at most: what a command costs before it works."""
+    path = folder / "few.parquet"
     with pq.ParquetFile(file) as parquet:
-        pq.write_table(parquet.read_row_group(0).slice(0, 1), path)
+        batch = next(parquet.iter_batches(batch_size=FEW))
+    ends = np.cumsum(pc.binary_length(batch["text"]).fill_null(0).to_numpy(zero_copy_only=False))
+    pq.write_table(pa.Table.from_batches([batch.slice(0, max(1, int((ends <= FEW_BYTES).sum())))]), path)
     return path
 
 
@@ -136,9 +153,7 @@ def ours(args: argparse.Namespace, engine: str, files: Sequence[Path]) -> Result
     """The recipe in a new folder, with the share of the time in which so many tasks run."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
     try:
-        command = [args.sluice, "run", str(args.recipe.resolve()), "--output", str(folder / "run")]
-        command += ["--segments", str(folder / "segments"), "--engine", engine, "--workers", str(args.workers), "--quiet"]
-        command += [word for file in files for word in ("--input", str(file.resolve()))]
+        command = sluice_run(args, engine, args.workers, files, folder)
         samples: list[tuple[float, int]] = []
         stop = threading.Event()
         watch = threading.Thread(target=watch_tasks, args=(folder, samples, stop))
@@ -166,17 +181,12 @@ def running(samples: Sequence[tuple[float, int]]) -> Result:
     busy = [at for at, (_, count) in enumerate(samples) if count]
     if not busy:
         return {"tasks_seconds": 0.0, "two_fraction": None, "one_fraction": None, "none_fraction": None}
-    held: Counter[int] = Counter()
-    total = 0.0
+    held = {"two_fraction": 0.0, "one_fraction": 0.0, "none_fraction": 0.0}
+    names = ["none_fraction", "one_fraction", "two_fraction"]
     for at in range(busy[0], min(busy[-1] + 1, len(samples) - 1)):
-        passed = samples[at + 1][0] - samples[at][0]
-        held[min(samples[at][1], 2)] += passed  # type: ignore[assignment]
-        total += passed
-    names = {2: "two_fraction", 1: "one_fraction", 0: "none_fraction"}
-    return {
-        "tasks_seconds": round(total, 2),
-        **{name: round(held[count] / max(total, 1e-9), 3) for count, name in names.items()},
-    }
+        held[names[min(samples[at][1], 2)]] += samples[at + 1][0] - samples[at][0]
+    total = sum(held.values())
+    return {"tasks_seconds": round(total, 2), **{name: round(part / max(total, 1e-9), 3) for name, part in held.items()}}
 
 
 def found(runs: dict[str, list[Result]], engines: Sequence[str]) -> Result:
@@ -197,25 +207,12 @@ def found(runs: dict[str, list[Result]], engines: Sequence[str]) -> Result:
 
 
 def show(result: Result, text: int) -> None:
-    keys = [
-        "seconds",
-        "warm_seconds",
-        "cpu_seconds",
-        "times_copy",
-        "warm_times_copy",
-        "two_fraction",
-        "one_fraction",
-        "none_fraction",
-    ]
-    rows = [
-        [
-            name,
-            len(row["seconds_each"]),
-            *(row.get(key) for key in keys),
-            text / 1e6 / row["seconds"] if "start" not in name else None,
-        ]
-        for name, row in result["runs"].items()
-    ]
+    keys = ["seconds", "warm_seconds", "cpu_seconds", "times_copy", "warm_times_copy"]
+    keys += ["two_fraction", "one_fraction", "none_fraction"]
+    rows = []
+    for name, row in result["runs"].items():
+        speed = None if name.endswith("start-up") else text / 1e6 / row["seconds"]
+        rows.append([name, len(row["seconds_each"]), *(row.get(key) for key in keys), speed])
     head = ["", "runs", "seconds", "warm", "CPU s", "/ copy", "warm / copy", "two tasks", "one", "none", "MB/s"]
     title = f"{text / 1e6:.1f} MB of text in {result['files']} files, {result['workers']} workers, {result['machine']}"
     print_table(title, head, rows)

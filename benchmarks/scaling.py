@@ -3,7 +3,7 @@
     python benchmarks/scaling.py --input raw-00.parquet --input raw-01.parquet --input raw-02.parquet --runs 3
 
 The input is repeated by grow.py with `--mixed`, so that every size has the same mix of changed texts, near-duplicates
-included. CPU is that of the command and of all that it started; the CPU of the same command on one document is taken off it.
+included. CPU is that of the command and of all that it started; the CPU of the same command on a few documents is taken off it.
 Memory is the peak of memory.py, from the same runs. Writes benchmarks/results/scaling.json.
 """
 
@@ -20,13 +20,25 @@ from pathlib import Path
 
 from compare_datatrove import input_bytes
 from grow import size
-from harness import HERE, RESULTS, Result, adopt_orphans, alternate, default_sluice, facts, median, print_table, save
+from harness import (
+    HERE,
+    RESULTS,
+    Result,
+    adopt_orphans,
+    alternate,
+    default_sluice,
+    facts,
+    median,
+    print_table,
+    save,
+    sluice_run,
+)
 from memory import measure
-from plain_copy import RECIPE, files_of, one_document
+from plain_copy import RECIPE, few_documents, files_of
 
 LIMITS = {"cpu": 0.10, "memory": 0.15}
 START = 0
-"""the size that stands for one document"""
+"""the size that stands for a few documents"""
 Case = tuple[str, int, int]
 """engine, workers, how many times the input"""
 
@@ -48,7 +60,7 @@ def main() -> int:
     base = args.bytes or input_bytes(args.input)
     files = {times: grown(args, times, base * times) for times in args.times}
     args.folder.mkdir(parents=True, exist_ok=True)
-    files[START] = [one_document(files[args.times[0]][0], args.folder)]
+    files[START] = [few_documents(files[args.times[0]][0], args.folder)]
     cases = [
         (engine, workers, times)
         for engine in args.engine or ["local", "ray"]
@@ -61,13 +73,8 @@ def main() -> int:
     sizes = {times: input_bytes(files[times]) for times in files}
     rows = [row(case, measured, sizes[case[2]]) for case in cases]
     against_first(rows, args.times[0])
-    result = {
-        **facts(),
-        "inputs": [path.name for path in args.input],
-        "recipe": args.recipe.name,
-        "limits": LIMITS,
-        "runs": rows,
-    }
+    inputs = [path.name for path in args.input]
+    result = {**facts(), "inputs": inputs, "recipe": args.recipe.name, "limits": LIMITS, "runs": rows}
     show(result)
     save(args.results, None, result)
     return 0
@@ -91,13 +98,7 @@ def run(args: argparse.Namespace, case: Case, files: Sequence[Path]) -> Result:
     engine, workers, _ = case
     folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
     try:
-        command = [args.sluice, "run", str(args.recipe.resolve()), "--output", str(folder / "run"), "--engine", engine]
-        command += [
-            "--workers",
-            str(workers),
-            "--quiet",
-            *(word for file in files for word in ("--input", str(file.resolve()))),
-        ]
+        command = sluice_run(args, engine, workers, files, folder)
         with (folder / "log.txt").open("w+") as log:
             found = measure(command, cwd=folder, stdout=log)
             log.seek(0)
@@ -129,33 +130,23 @@ def row(case: Case, measured: dict[str, list[Result]], text_bytes: int) -> Resul
 
 def against_first(rows: Sequence[Result], first: int) -> None:
     """How much each size needs of what the first size of the same engine and workers needs."""
+    bases = {(one["engine"], one["workers"]): one for one in rows if one["times"] == first}
     for one in rows:
+        base = bases[one["engine"], one["workers"]]
         if one["times"] == START:
             continue
-        base = next(
-            other
-            for other in rows
-            if (other["engine"], other["workers"], other["times"]) == (one["engine"], one["workers"], first)
-        )
-        one["cpu_of_first"] = (
-            round(one["cpu_seconds_per_mb"] / base["cpu_seconds_per_mb"], 3) if base["cpu_seconds_per_mb"] else None
-        )
         one["memory_of_first"] = round(one["peak_mb"] / base["peak_mb"], 3)
+        # of an input so small that start-up hides it, no share can be told
+        if base["cpu_seconds_per_mb"] > 0:
+            one["cpu_of_first"] = round(one["cpu_seconds_per_mb"] / base["cpu_seconds_per_mb"], 3)
 
 
 def show(result: Result) -> None:
-    rows = [
-        [
-            key((one["engine"], one["workers"], one["times"])),
-            len(one["cpu_seconds_each"]),
-            one["text_bytes"] / 1e6,
-            *(
-                one.get(name)
-                for name in ["seconds", "cpu_seconds", "cpu_seconds_per_mb", "cpu_of_first", "peak_mb", "memory_of_first"]
-            ),
-        ]
-        for one in result["runs"]
-    ]
+    names = ["seconds", "cpu_seconds", "cpu_seconds_per_mb", "cpu_of_first", "peak_mb", "memory_of_first"]
+    rows = []
+    for one in result["runs"]:
+        case = key((one["engine"], one["workers"], one["times"]))
+        rows.append([case, len(one["cpu_seconds_each"]), one["text_bytes"] / 1e6, *(one.get(name) for name in names)])
     head = ["", "runs", "MB", "seconds", "CPU s", "CPU s/MB", "of the first", "peak MB", "of the first"]
     print_table(f"{result['recipe']}, {result['machine']}; start-up taken off CPU s/MB", head, rows)
     print(f"targets at the largest size: CPU within {LIMITS['cpu']:.0%} of the first, memory within {LIMITS['memory']:.0%}")
