@@ -113,7 +113,7 @@ def summary(runs: list[Result], text_bytes: int, base: float) -> Result:
         "seconds": seconds,
         "seconds_each": [run["seconds"] for run in runs],
         "cpu_seconds": median(run["cpu_seconds"] for run in runs),
-        "mb_per_second": round(text_bytes / 1e6 / seconds, 2),
+        "mb_per_second": round(text_bytes / 1e6 / seconds, 4),
         "documents": runs[-1]["documents"],
         "after_filters": len(runs[-1]["kept_after_filters"]),
         "kept": len(runs[-1]["kept"]),
