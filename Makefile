@@ -3,7 +3,9 @@
 PYTHON ?= python3
 BENCH_INPUT ?= jobs/sample/manuals-00.parquet
 BENCH_FOLDER ?= runs/bench
-BENCH_BYTES ?= 500MB
+BENCH_BYTES ?= 200MB
+BENCH_SCALE ?= 20MB
+BENCH_RUNS ?= 1
 FUZZ_SECONDS ?= 3600
 FUZZ_INPUT ?= $(wildcard ../shared/data/corpus/*.parquet ../shared/data/quality/naughty_strings.jsonl.gz)
 
@@ -21,7 +23,7 @@ help:
 	@echo "make demo       install into .venv and run jobs/recipes/demo.yaml on the sample in jobs/sample"
 	@echo "make test       all tests"
 	@echo "make lint       format, style and types"
-	@echo "make bench      speed and memory, beside datatrove (BENCH_INPUT='a.parquet b.parquet', BENCH_BYTES=1GB)"
+	@echo "make bench      speed, agreement and memory, beside peers (BENCH_INPUT='a.parquet b.parquet', see docs/benchmarks.md)"
 	@echo "make fuzz       mutated texts through all kernels, beside their definitions (FUZZ_SECONDS=3600, FUZZ_INPUT=a.parquet)"
 	@echo "make clean-env  remove .venv and the benchmarks' environments"
 
@@ -47,12 +49,15 @@ lint: .venv/test.stamp
 
 bench: .venv/test.stamp
 	@mkdir -p $(BENCH_FOLDER)
-	$(BIN)/python benchmarks/compare_datatrove.py $(addprefix --input ,$(BENCH_INPUT)) --sluice $(BIN)/sluice
-	$(BIN)/python benchmarks/compare_datatrove.py --agreement --reuse-peer runs/bench/datatrove_peer.json \
-		$(addprefix --input ,$(BENCH_INPUT)) --sluice $(BIN)/sluice
-	$(BIN)/python benchmarks/grow.py $(BENCH_INPUT) $(BENCH_FOLDER)/grown --bytes $(BENCH_BYTES) --replace
-	$(BIN)/python benchmarks/memory.py --output benchmarks/results/memory.json -- \
-		$(BIN)/sluice run jobs/recipes/fineweb_text.yaml --input $(BENCH_FOLDER)/grown --output $(BENCH_FOLDER)/memory-run --quiet
+	$(BIN)/python benchmarks/text_filters.py $(addprefix --input ,$(BENCH_INPUT)) --runs $(BENCH_RUNS)
+	$(BIN)/python benchmarks/compare_datatrove.py $(addprefix --input ,$(BENCH_INPUT)) --runs $(BENCH_RUNS) \
+		--peer-output $(BENCH_FOLDER)/datatrove_peer.json
+	$(BIN)/python benchmarks/compare_datatrove.py $(addprefix --input ,$(BENCH_INPUT)) \
+		--agreement --reuse-peer $(BENCH_FOLDER)/datatrove_peer.json
+	$(BIN)/python benchmarks/grow.py $(BENCH_INPUT) $(BENCH_FOLDER)/grown --bytes $(BENCH_BYTES) --keep --replace
+	$(BIN)/python benchmarks/plain_copy.py --input $(BENCH_FOLDER)/grown --runs $(BENCH_RUNS)
+	$(BIN)/python benchmarks/scaling.py $(addprefix --input ,$(BENCH_INPUT)) --bytes $(BENCH_SCALE) --runs $(BENCH_RUNS) \
+		--folder $(BENCH_FOLDER)/scaling
 
 fuzz: .venv/test.stamp
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python tests/fuzz/fuzz.py $(addprefix --input ,$(FUZZ_INPUT))

@@ -19,25 +19,32 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from datatrove_chain import adopt_orphans, machine, reap
+from harness import (
+    HERE,
+    RESULTS,
+    Result,
+    adopt_orphans,
+    default_sluice,
+    facts,
+    machine,
+    median,
+    print_table,
+    save,
+    sluice_run,
+    timed,
+)
 
-HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results" / "datatrove.json"
 RECIPE = HERE.parent / "jobs" / "recipes" / "fineweb_text.yaml"
 PARITY = ["*.mode=datatrove", "minhash_dedup.verify=none", "minhash_dedup.hash=sha1"]
 Reason = dict[str, Any]
-Result = dict[str, Any]
 
 
 def main() -> int:
@@ -56,24 +63,15 @@ def main() -> int:
     parser.add_argument("--sluice", default=default_sluice(), help="the sluice command")
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--set", action="append", default=[], metavar="step.key=value", help="passed on to sluice")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path, default=RESULTS / "datatrove.json")
     args = parser.parse_args()
     missing = [str(path) for path in [*args.input, args.recipe] if not path.is_file()]
     if missing:
         parser.error(f"no such file: {', '.join(missing)}")
     adopt_orphans()
     section = agreement(args) if args.agreement else timing(args)
-    results = json.loads(args.results.read_text(encoding="utf-8")) if args.results.exists() else {}
-    results["agreement" if args.agreement else "timing"] = section
-    args.results.parent.mkdir(parents=True, exist_ok=True)
-    args.results.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    save(args.results, "agreement" if args.agreement else "timing", section)
     return 0
-
-
-def default_sluice() -> str:
-    """The command installed beside this interpreter, else the one on the path."""
-    beside = Path(sys.executable).parent / "sluice"
-    return str(beside) if beside.exists() else "sluice"
 
 
 def timing(args: argparse.Namespace) -> Result:
@@ -89,18 +87,15 @@ def timing(args: argparse.Namespace) -> Result:
             runs.setdefault("datatrove", []).append(peer(args))
     check_same_input(runs)
     text_bytes = input_bytes(args.input)
-    base = statistics.median(run["seconds"] for run in runs["datatrove"])
+    base = median(run["seconds"] for run in runs["datatrove"])
     rows = {name: summary(of, text_bytes, base) for name, of in runs.items()}
     reused = " (datatrove from an earlier session)" if args.reuse_peer else ""
-    print(f"\n{text_bytes / 1e6:.1f} MB of text, {args.workers} workers, {machine()}{reused}")
-    print(f"{'':14}{'runs':>5}{'seconds':>10}{'CPU s':>9}{'MB/s':>8}{'documents':>11}{'filtered':>10}{'kept':>8}{'faster':>9}")
-    for name, row in rows.items():
-        print(
-            f"{name:14}{len(row['seconds_each']):5}{row['seconds']:10.1f}{row['cpu_seconds']:9.1f}{row['mb_per_second']:8.1f}"
-            f"{row['documents']:11}{row['after_filters']:10}{row['kept']:8}{row['times_faster']:8.1f}x"
-        )
+    head = ["", "runs", "seconds", "CPU s", "MB/s", "documents", "filtered", "kept", "times faster"]
+    keys = ["seconds", "cpu_seconds", "mb_per_second", "documents", "after_filters", "kept", "times_faster"]
+    table = [[name, len(row["seconds_each"]), *(row[key] for key in keys)] for name, row in rows.items()]
+    print_table(f"{text_bytes / 1e6:.1f} MB of text, {args.workers} workers, {machine()}{reused}", head, table)
     return {
-        "machine": machine(),
+        **facts(),
         "inputs": [path.name for path in args.input],
         "text_bytes": text_bytes,
         "workers": args.workers,
@@ -113,12 +108,12 @@ def timing(args: argparse.Namespace) -> Result:
 
 def summary(runs: list[Result], text_bytes: int, base: float) -> Result:
     """Medians of one tool's runs; documents of the last."""
-    seconds = statistics.median(run["seconds"] for run in runs)
+    seconds = median(run["seconds"] for run in runs)
     return {
         "seconds": seconds,
         "seconds_each": [run["seconds"] for run in runs],
-        "cpu_seconds": statistics.median(run["cpu_seconds"] for run in runs),
-        "mb_per_second": round(text_bytes / 1e6 / seconds, 2),
+        "cpu_seconds": median(run["cpu_seconds"] for run in runs),
+        "mb_per_second": round(text_bytes / 1e6 / seconds, 4),
         "documents": runs[-1]["documents"],
         "after_filters": len(runs[-1]["kept_after_filters"]),
         "kept": len(runs[-1]["kept"]),
@@ -130,23 +125,11 @@ def ours(args: argparse.Namespace, engine: str, settings: list[str]) -> Result:
     """One run of Sluice in a new folder, read back from its data and its ledger."""
     folder = Path(tempfile.mkdtemp(prefix="sluice-bench-"))
     try:
-        output = folder / "run"
-        command = [args.sluice, "run", str(args.recipe.resolve()), "--output", str(output), "--engine", engine]
-        command += ["--workers", str(args.workers), "--quiet"]
-        command += [word for path in args.input for word in ("--input", str(path.resolve()))]
+        command = sluice_run(args, engine, args.workers, args.input, folder)
         command += [word for setting in settings for word in ("--set", setting)]
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        start = time.monotonic()
-        # in the new folder: segments kept from another run must not be found
-        done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        seconds = time.monotonic() - start
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)}\nstopped with status {done.returncode}:\n{done.stdout[-4000:]}")
-        reap()  # Ray's daemons end a moment after the command
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        print(f"sluice {engine}: {seconds:.1f} s", file=sys.stderr, flush=True)
-        return {"seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2), **decisions(output)}
+        spent = timed(command, cwd=folder)
+        print(f"sluice {engine}: {spent['seconds']:.1f} s", file=sys.stderr, flush=True)
+        return {"seconds": spent["seconds"], "cpu_seconds": spent["cpu_seconds"], **decisions(folder / "run")}
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -16,20 +16,20 @@ busy to the end, and collecting the ids afterwards.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import os
-import platform
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parent
+import harness
+from harness import HERE as HERE
+from harness import adopt_orphans, machine, timed
+from harness import reap as reap
+
 PACKAGES = ["datatrove==0.10.0", "spacy>=3.8,<3.9", "orjson>=3.10", "regex", "nltk", "tldextract", "tokenizers", "xxhash<4"]
 FILTERS = ["gopher_repetition", "gopher_quality", "c4_quality", "fineweb_quality"]
 BUCKETS = 14
@@ -73,23 +73,7 @@ def main() -> int:
 
 def environment(name: str = "datatrove", packages: list[str] = PACKAGES) -> Path:
     """The interpreter of a peer's own environment, made if it is not there."""
-    folder = HERE / ".envs" / name
-    python = folder / "bin" / "python"
-    stamp = folder / "ready"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == "\n".join(packages):
-        return python
-    print(f"making {folder} (once)", file=sys.stderr)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-    install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages]
-    done = subprocess.run(install, stderr=subprocess.PIPE, text=True)
-    # pip warns of each unused place of a package mirror
-    said = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: Location ")]
-    if said:
-        print("\n".join(said), file=sys.stderr)
-    if done.returncode:
-        raise SystemExit(f"{name} could not be installed into {folder}")
-    stamp.write_text("\n".join(packages), encoding="utf-8")
-    return python
+    return harness.environment(name, packages)
 
 
 def measure(python: Path, args: argparse.Namespace, work: Path) -> dict[str, Any]:
@@ -99,51 +83,14 @@ def measure(python: Path, args: argparse.Namespace, work: Path) -> dict[str, Any
     base += ["--workers", str(args.workers), "--tasks", str(args.tasks)]
     for path in args.input:
         base += ["--input", str(path.resolve())]
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"}
     documents = cut(args.input, work / "input", args.tasks)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    start = time.monotonic()
-    with (work / "log.txt").open("w") as log:
-        done = subprocess.run([*base, "--step", "chain"], stdout=log, stderr=log, env=env)
-    seconds = time.monotonic() - start
-    if done.returncode:
-        raise SystemExit(f"datatrove stopped with status {done.returncode}:\n" + (work / "log.txt").read_text()[-4000:])
-    reap()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([*base, "--step", "collect"], check=True, env=env)
+    os.environ.update({"HF_HUB_OFFLINE": "1", "TQDM_DISABLE": "1"})
+    spent = timed([*base, "--step", "chain"])
+    subprocess.run([*base, "--step", "collect"], check=True)
     collected = json.loads((work / "collected.json").read_text(encoding="utf-8"))
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    timing = {"seconds": round(seconds, 2), "cpu_seconds": round(cpu, 2), "workers": args.workers, "machine": machine()}
+    timing = {key: spent[key] for key in ["seconds", "cpu_seconds"]} | {"workers": args.workers, "machine": machine()}
     inputs = [path.name for path in args.input]
     return {"tool": "datatrove", "inputs": inputs, "documents": documents, **timing, **collected}
-
-
-def adopt_orphans() -> None:
-    """Become the parent of descendants that lose theirs (PR_SET_CHILD_SUBREAPER), so that their CPU time is told to us.
-
-    datatrove's workers are children of a fork server that outlives the process which started it; Ray's daemons leave theirs.
-    """
-    if ctypes.CDLL(None, use_errno=True).prctl(36, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) failed")
-
-
-def reap() -> None:
-    """Wait for adopted processes, which end when they see that their parent is gone."""
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            return
-
-
-def machine() -> str:
-    """Processor model and count, for the record beside every timing."""
-    names = [
-        line.split(":", 1)[1].strip()
-        for line in Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    return f"{names[0] if names else platform.machine()}, {len(os.sched_getaffinity(0))} CPUs"
 
 
 def cut(inputs: list[Path], folder: Path, pieces: int) -> int:

@@ -7,6 +7,9 @@ Copy 0 is the corpus itself. In copy n a share of the words, SHARES[n % len(SHAR
 which, follows from a hash of copy, document and word, so the same call gives the same bytes. A share of 0.02 leaves a
 5-word-shingle similarity of about 0.8, one of 0.3 about 0.1. Ids are the document's own followed by -n.
 
+--mixed takes the share by document and not by copy, copy 0 included: every copy then has the same mix of texts, so that
+what a megabyte costs can be compared between sizes.
+
 --tiny writes rows of a few words instead, one after the other from the corpus: for what is spent per row and not per
 byte.
 
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import re
 import shutil
 import sys
@@ -45,18 +49,24 @@ def main() -> int:
     parser.add_argument("--rows", type=int, help="documents")
     parser.add_argument("--tiny", action="store_true", help=f"rows of {TINY_WORDS} words")
     parser.add_argument("--replace", action="store_true", help="empty the folder first if this script wrote it")
+    parser.add_argument("--mixed", action="store_true", help="every copy has the same mix of changed texts")
+    parser.add_argument("--keep", action="store_true", help="do nothing if the folder is what this call would make")
     args = parser.parse_args()
     if not args.bytes and not args.rows:
         parser.error("say how much: --bytes or --rows")
     marker = args.output / ".grown"
+    call = json.dumps([[(file.name, file.stat().st_size) for file in args.input], args.bytes, args.rows, args.tiny, args.mixed])
+    if args.keep and marker.exists() and marker.read_text() == call:
+        return 0
     if args.output.exists() and any(args.output.iterdir()):
         if not (args.replace and marker.exists()):
             parser.error(f"{args.output} is not empty")
         shutil.rmtree(args.output)
     args.output.mkdir(parents=True, exist_ok=True)
     marker.touch()
-    make = tiny if args.tiny else copies
-    rows, written, files = write(args.output, limit(make(args.input), args.rows, args.bytes))
+    documents = (tiny if args.tiny else copies)(args.input, args.mixed)
+    rows, written, files = write(args.output, limit(documents, args.rows, args.bytes))
+    marker.write_text(call)
     print(f"{args.output}: {rows} documents, {written / 1e6:.1f} MB of text, {files} files")
     return 0
 
@@ -77,13 +87,14 @@ def read(files: list[Path]) -> Iterator[Document]:
                 yield from zip(batch["id"].to_pylist(), batch["text"].to_pylist(), strict=True)
 
 
-def copies(files: list[Path]) -> Iterator[Document]:
+def copies(files: list[Path], mixed: bool) -> Iterator[Document]:
     """The corpus over and over, each time with another share of its words replaced."""
     for copy in itertools.count():
         some = False
-        for name, text in read(files):
+        for number, (name, text) in enumerate(read(files)):
             some = True
-            yield f"{name}-{copy}", text if copy == 0 else replaced(text, f"{copy}/{name}", SHARES[copy % len(SHARES)])
+            share = SHARES[(copy + mixed * number) % len(SHARES)] if copy or mixed else 0.0
+            yield f"{name}-{copy}", replaced(text, f"{copy}/{name}", share) if share else text
         if not some:
             raise SystemExit("the input has no documents")
 
@@ -104,9 +115,9 @@ def replaced(text: str, seed: str, share: float) -> str:
     return WORD.sub(exchange, text)
 
 
-def tiny(files: list[Path]) -> Iterator[Document]:
+def tiny(files: list[Path], mixed: bool) -> Iterator[Document]:
     """A few words each, from the copies of the corpus in order."""
-    for name, text in copies(files):
+    for name, text in copies(files, mixed):
         words = text.split()
         for start in range(0, len(words), TINY_WORDS):
             yield f"{name}-{start}", " ".join(words[start : start + TINY_WORDS])

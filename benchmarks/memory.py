@@ -12,15 +12,18 @@ command's own process (the driver). Linux only.
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import resource
 import subprocess
 import sys
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from harness import adopt_orphans, facts, reap, save
 
 INTERVAL = 0.1
 MARK = "SLUICE_MEMORY_BENCHMARK"
@@ -35,10 +38,10 @@ def main() -> int:
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     if not command:
         parser.error("no command: put it after --")
-    result = {"label": args.label, "command": command, **measure(command)}
+    adopt_orphans()
+    result = {**facts(), "label": args.label, "command": command, **measure(command)}
     if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        save(args.output, None, result)
     print(f"peak of all {result['processes']} processes {result['peak_mb']} MB; ", end="")
     print(f"driver {result['driver_peak_mb']} MB; {result['seconds']} s")
     for name, mb in result["peak_by_program_mb"].items():
@@ -46,12 +49,15 @@ def main() -> int:
     return int(result["status"])
 
 
-def measure(command: list[str]) -> dict[str, Any]:
-    """Peaks in MB (2**20 bytes) while the command runs."""
+def measure(command: Sequence[str], cwd: Path | None = None, stdout: IO[str] | None = None) -> dict[str, Any]:
+    """Peaks in MB (2**20 bytes) while the command runs, and its CPU seconds (after `adopt_orphans`, its daemons' too).
+
+    stdout  a file for what the command says; default: the terminal
+    """
     mark = f"{MARK}={uuid.uuid4().hex}".encode()
     name, _, value = mark.decode().partition("=")
-    start = time.monotonic()
-    child = subprocess.Popen(command, env={**os.environ, name: value})
+    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    child = subprocess.Popen(command, cwd=cwd, stdout=stdout, stderr=stdout, env={**os.environ, name: value})
     ours: dict[int, bool] = {}
     peak = driver = processes = samples = 0
     parts: Counter[str] = Counter()
@@ -67,9 +73,13 @@ def measure(command: list[str]) -> dict[str, Any]:
             peak, parts, processes = sum(now.values()), now, len(pids)
         samples += 1
         time.sleep(INTERVAL)
+    seconds = time.monotonic() - start
+    reap()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return {
         "status": child.returncode,
-        "seconds": round(time.monotonic() - start, 1),
+        "seconds": round(seconds, 2),
+        "cpu_seconds": round(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, 2),
         "peak_mb": round(peak / 1024, 1),
         "driver_peak_mb": round(driver / 1024, 1),
         "processes": processes,
