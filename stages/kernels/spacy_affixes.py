@@ -14,10 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels.compile import leaf
+from stages.kernels.compile import inlined, leaf
 from stages.kernels.hashing import hash_bytes
+from stages.kernels.planes import next_set
 from stages.kernels.spacy_hosts import is_address
 from stages.kernels.spacy_rules import (
+    AFFIX_SLOTS,
+    AFFIXES,
     AFTER_DIGIT,
     ALPHA,
     BEFORE_STOP,
@@ -27,6 +30,8 @@ from stages.kernels.spacy_rules import (
     ICON,
     INFIX,
     LOWER,
+    MOST_AFFIX,
+    MOST_CURRENCY,
     PREFIX,
     QUOTE,
     SUFFIX,
@@ -42,23 +47,24 @@ _APOSTROPHE, _RIGHT_QUOTE, _DEGREE = 0x27, 0x2019, 0xB0
 _ONE, _ALL = np.uint64(1), np.uint64(2**64 - 1)
 
 
-@leaf
-def cut_chunk(data: Any, start: Any, stop: Any, rules: Any, begins: Any) -> Any:
-    """Set the bits of the words in a chunk but for its first. Returns their number; a special case counts as one, as does ..
+@inlined
+def cut_chunk(data: Any, start: Any, stop: Any, rules: Any, infixes: Any, stops: Any, begins: Any) -> Any:
+    """Set the bits of the words in a chunk but for its first; return at least their number, or 2 for a whole special case.
 
-    Matches of special cases that only the words beside each other make are left to `spacy_specials`.
+    infixes  plane of the first bytes of code points with which an infix may begin
+    stops    plane of the full stops
     """
     low, high, before = start, stop, np.int64(0)
     cuts = 0
     special = np.uint64(0)
     while low < high and high - low != before:
-        special = special_of(data, low, high, rules)
+        special = special_of(data, low, high, rules.tables)
         if special != 0:
             break
         before = high - low
         prefix = _prefix(data, low, high, rules)
         if prefix and low + prefix < high:
-            special = special_of(data, low + prefix, high, rules)
+            special = special_of(data, low + prefix, high, rules.tables)
             if special != 0:
                 low += prefix
                 set_bit(begins, low)
@@ -66,7 +72,7 @@ def cut_chunk(data: Any, start: Any, stop: Any, rules: Any, begins: Any) -> Any:
                 break
         suffix = _suffix(data, low + prefix, high, rules)
         if suffix and low < high - suffix:
-            special = special_of(data, low, high - suffix, rules)
+            special = special_of(data, low, high - suffix, rules.tables)
             if special != 0:
                 high -= suffix
                 set_bit(begins, high)
@@ -85,18 +91,18 @@ def cut_chunk(data: Any, start: Any, stop: Any, rules: Any, begins: Any) -> Any:
     if special != 0:
         add_begins(begins, low, special)
         cuts += 1 if special != 1 else 0
-    elif low < high and not is_address(data, low, high, rules.classes):
-        cuts += _cut_infixes(data, low, high, rules.classes, begins)
+    elif low < high and (next_set(stops, low, high) == high or not is_address(data, low, high, rules.classes)):
+        cuts += _cut_infixes(data, low, high, rules.classes, infixes, begins)
     return cuts + 1
 
 
-@leaf
+@inlined
 def set_bit(plane: Any, at: Any) -> None:
     """Set the bit `at`."""
     plane[at >> 6] |= _ONE << np.uint64(at & 63)
 
 
-@leaf
+@inlined
 def add_begins(begins: Any, start: Any, mask: Any) -> None:
     """Set the bits of a special case that begins at `start`."""
     shift = np.uint64(start & 63)
@@ -105,7 +111,7 @@ def add_begins(begins: Any, start: Any, mask: Any) -> None:
         begins[(start >> 6) + 1] |= mask >> (np.uint64(64) - shift)
 
 
-@leaf
+@inlined
 def _last(data: Any, start: Any, stop: Any) -> Any:
     """The code point before `stop` and its size; 0 and 0 if it begins before `start`."""
     if stop <= start:
@@ -116,7 +122,12 @@ def _last(data: Any, start: Any, stop: Any) -> Any:
     return decode(data, at, stop)
 
 
-@leaf
+@inlined
+def _affix_kind(data: Any, start: Any, stop: Any, tables: Any) -> Any:
+    return np.int64(value_of(tables, AFFIXES, AFFIX_SLOTS, hash_bytes(data, start, stop)))
+
+
+@inlined
 def _stops_from(data: Any, start: Any, stop: Any) -> Any:
     position = start
     while position < stop and data[position] == _STOP:
@@ -124,7 +135,7 @@ def _stops_from(data: Any, start: Any, stop: Any) -> Any:
     return position - start
 
 
-@leaf
+@inlined
 def _prefix(data: Any, start: Any, stop: Any, rules: Any) -> Any:
     """Bytes of the prefix, 0 if there is none."""
     code, size = decode(data, start, stop)
@@ -138,13 +149,13 @@ def _prefix(data: Any, start: Any, stop: Any, rules: Any) -> Any:
         after = start + 1 < stop and 0x30 <= data[start + 1] <= 0x39
         return np.int64(0) if after else np.int64(1)
     if bits & CURRENCY_BEGIN:
-        for end in range(start + 2, min(stop, start + rules.longest_currency) + 1):
-            if value_of(rules.affixes, rules.affix_kinds, hash_bytes(data, start, end)) & CURRENCY:
+        for end in range(start + 2, min(stop, start + MOST_CURRENCY) + 1):
+            if _affix_kind(data, start, end, rules.tables) & CURRENCY:
                 return np.int64(end - start)
     return np.int64(0)
 
 
-@leaf
+@inlined
 def _suffix(data: Any, start: Any, stop: Any, rules: Any) -> Any:
     """Bytes of the suffix, 0 if there is none."""
     code, size = _last(data, start, stop)
@@ -154,27 +165,28 @@ def _suffix(data: Any, start: Any, stop: Any, rules: Any) -> Any:
     if code == _STOP:
         return _suffix_of_stops(data, start, stop, rules.classes)
     found = size if bits & SUFFIX else np.int64(0)
-    before, before_size = _last(data, start, stop - size)
     if code == 0x73 or code == 0x53:  # s S
+        before, before_size = _last(data, start, stop - size)
         if before == _APOSTROPHE or before == _RIGHT_QUOTE:
             found = size + before_size
     elif code == _ELLIPSIS:
+        before, before_size = _last(data, start, stop - size)
         if before == _ELLIPSIS:
             found = size + before_size
-    elif code == _PLUS and np.int64(rules.classes[before]) & DIGIT:
-        found = size
+    elif code == _PLUS:
+        found = size if start < stop - 1 and 0x30 <= data[stop - 2] <= 0x39 else np.int64(0)
     if bits & UNIT_END:
         digit = stop - 1
-        while digit > start and stop - digit <= rules.longest_affix and not 0x30 <= data[digit] <= 0x39:
+        while digit > start and stop - digit <= MOST_AFFIX and not 0x30 <= data[digit] <= 0x39:
             digit -= 1
         if 0x30 <= data[digit] <= 0x39:
             after = digit + 1
-            if value_of(rules.affixes, rules.affix_kinds, hash_bytes(data, after, stop)) & AFTER_DIGIT:
+            if _affix_kind(data, after, stop, rules.tables) & AFTER_DIGIT:
                 found = max(found, stop - after)
     return found
 
 
-@leaf
+@inlined
 def _suffix_of_stops(data: Any, start: Any, stop: Any, classes: Any) -> Any:
     """Bytes of the suffix of a string that ends with a full stop."""
     at = stop - 1
@@ -193,31 +205,27 @@ def _suffix_of_stops(data: Any, start: Any, stop: Any, classes: Any) -> Any:
     return np.int64(1) if degrees or (bits & UPPER and np.int64(classes[before]) & UPPER) else np.int64(0)
 
 
-@leaf
-def _cut_infixes(data: Any, start: Any, stop: Any, classes: Any, begins: Any) -> Any:
-    """Set the bits of the infixes and of what follows them; their number. An infix at the very begin cuts nothing."""
-    position, before = start, np.int64(0)
+@inlined
+def _cut_infixes(data: Any, start: Any, stop: Any, classes: Any, infixes: Any, begins: Any) -> Any:
+    """Set the bits of the infixes and of what follows them; their number. None is at the begin: it would be a prefix."""
     cuts = 0
+    position = next_set(infixes, start + 1, stop)
     while position < stop:
         code, size = decode(data, position, stop)
-        bits = np.int64(classes[code])
-        found = np.int64(0)
-        if bits & INFIX:
-            found = _infix(data, position, code, size, before, stop, classes)
+        if np.int64(classes[code]) & INFIX:
+            before, _ = _last(data, start, position)
+            found = _infix(data, position, code, size, np.int64(classes[before]), stop, classes)
             if found:
+                set_bit(begins, position)
                 size = found
-                if position > start:
-                    set_bit(begins, position)
-                    cuts += 1
-                    if position + size < stop:
-                        set_bit(begins, position + size)
-                        cuts += 1
-        position += size
-        before = bits
+                if position + size < stop:
+                    set_bit(begins, position + size)
+                cuts += 2
+        position = next_set(infixes, position + size, stop)
     return cuts
 
 
-@leaf
+@inlined
 def _infix(data: Any, position: Any, code: Any, size: Any, before: Any, stop: Any, classes: Any) -> Any:
     """Bytes of the infix at `position`, after a code point of class `before`; 0 if there is none."""
     if np.int64(classes[code]) & ICON or code == _ELLIPSIS:

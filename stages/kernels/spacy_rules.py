@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from schemas.errors import MissingExtra
-from stages.kernels.compile import leaf
+from stages.kernels.compile import inlined, leaf
 from stages.kernels.hashing import hash_bytes, mix64
 from stages.kernels.text import frozen
 from stages.kernels.unicode import SPACE as WHITE
@@ -51,7 +51,15 @@ CURRENCY_BEGIN = 32768
 AFTER_DIGIT, CURRENCY = 1, 2
 """kinds of affixes: cut off after a digit; cut off at the front, too"""
 GOES_ON, ENDS, CHANGES = 1, 2, 4
-"""kinds of patterns: more tokens may follow; a special case ends here; and has other tokens"""
+"""kinds of rows of words: more may follow; a special case ends here; and has other words"""
+
+# Places in `Rules.tables`
+FIRSTS, LASTS, PROBABLE, PAIRS = 0, 256, 512, 1536
+SPECIALS, SPECIAL_SLOTS = 2560, 4096
+ROWS, ROW_SLOTS = SPECIALS + 2 * SPECIAL_SLOTS, 2048
+AFFIXES, AFFIX_SLOTS = ROWS + 2 * ROW_SLOTS, 512
+MOST_SPECIAL, MOST_WORDS, MOST_AFFIX, MOST_CURRENCY = 63, 12, 12, 3
+"""bytes of special cases, words in a row, bytes of units and of currencies: at most so many"""
 
 _DIGESTS = {
     "prefix": "7aea2cc4f6485aee9e58e1e3fc210071f264803a679d7a972135b8c59ba7bdd5",
@@ -65,36 +73,24 @@ _KNOWN_PLANES = 0x40000
 
 
 class Rules(NamedTuple):
-    """Tables of the kernels. Keys are in open hash tables whose sizes are powers of two; an empty slot has the value 0.
+    """Tables of the kernels, few and flat, since each array is handed on as many numbers.
 
-    classes        uint16 for each code point: the sum of the bits above
-    specials       uint64, hashes of the special cases: strings that spaCy has tokens for, such as "don't" and "Mr."
-    special_begins uint64, bit i is set if a token begins at byte i of the special case
-    probable       uint64, one bit for the upper 16 bits of each of these hashes, so that other strings are seldom looked up
-    longest        bytes of the longest special case
-    longest_word   bytes of the longest that is of ASCII letters alone
-    patterns       uint64, the tokens that a special case has if cut by affix rules alone, each first few of them: see `step`
-    pattern_kinds  uint8, GOES_ON | ENDS | CHANGES
-    most_tokens    tokens of the longest pattern
-    affixes        uint64, hashes of units and currencies
-    affix_kinds    uint8, AFTER_DIGIT | CURRENCY
-    longest_affix  bytes of the longest of these
-    longest_currency  bytes of the longest currency
+    classes  uint16 for each code point: the sum of the bits above
+    tables   uint64, one after another, at the places above
+             FIRSTS    for each byte: bit n, if special cases (strings that spaCy has words for: "don't", "Mr.") of n bytes
+                       begin with it
+             LASTS     for each byte: the same, if they end with it
+             PROBABLE  one bit for the upper 16 bits of a special case's hash
+             PAIRS     one bit for the first bytes of the first two words of a row that CHANGES
+             SPECIALS  hashes of special cases; bit i of the value is set if a word begins at byte i
+             ROWS      `row_key` of the words that a special case has if cut by affix rules alone, and of its first few;
+                       GOES_ON | ENDS | CHANGES
+             AFFIXES   hashes of units and currencies; AFTER_DIGIT | CURRENCY
+             The last three are open hash tables, in which a key and its value are beside each other, and the value 0 is free.
     """
 
     classes: np.ndarray
-    specials: np.ndarray
-    special_begins: np.ndarray
-    probable: np.ndarray
-    longest: int
-    longest_word: int
-    patterns: np.ndarray
-    pattern_kinds: np.ndarray
-    most_tokens: int
-    affixes: np.ndarray
-    affix_kinds: np.ndarray
-    longest_affix: int
-    longest_currency: int
+    tables: np.ndarray
 
 
 @functools.cache
@@ -105,65 +101,69 @@ def spacy_rules() -> Rules:
     except ImportError as error:
         raise MissingExtra("mode 'datatrove' cuts words as spaCy does: pip install 'sluice[parity]'") from error
     tokenizer: Any = spacy.blank("en").tokenizer
-    _check(tokenizer, spacy.__version__)
+    _check_expressions(tokenizer)
     special_cases = _special_cases(tokenizer)
-    begins = {special.encode(): _begins(tokens) for special, tokens in special_cases.items()}
-    patterns, most_tokens = _patterns(tokenizer, special_cases)
+    rows, pairs = _rows(tokenizer, special_cases)
+    tables = np.zeros(AFFIXES + 2 * AFFIX_SLOTS, np.uint64)
+    for special in special_cases:
+        string = special.encode()
+        size, upper = np.uint64(1 << len(string)), _hash(string) >> 48
+        tables[FIRSTS + string[0]] |= size
+        tables[LASTS + string[-1]] |= size
+        tables[PROBABLE + (upper >> 6)] |= np.uint64(1 << (upper & 63))
+    for pair in pairs:
+        tables[PAIRS + (pair >> 6)] |= np.uint64(1 << (pair & 63))
+    begins = {_hash(special.encode()): _begins(words) for special, words in special_cases.items()}
+    _fill(tables, SPECIALS, SPECIAL_SLOTS, begins)
+    _fill(tables, ROWS, ROW_SLOTS, rows)
     affixes = _affixes()
-    specials, special_begins = _table({_hash(special): mask for special, mask in begins.items()}, np.uint64)
-    probable = np.zeros(1 << 10, np.uint64)
-    for special in begins:
-        upper = _hash(special) >> 48
-        probable[upper >> 6] |= np.uint64(1 << (upper & 63))
-    return Rules(
-        _classes(),
-        specials,
-        special_begins,
-        frozen(probable),
-        max(map(len, begins)),
-        max(len(special) for special in begins if special.isalpha() and special.isascii()),
-        *_table(patterns, np.uint8),
-        most_tokens,
-        *_table({_hash(affix): kind for affix, kind in affixes.items()}, np.uint8),
-        max(map(len, affixes)),
-        max(len(affix) for affix, kind in affixes.items() if kind & CURRENCY),
-    )
+    _fill(tables, AFFIXES, AFFIX_SLOTS, {_hash(affix): kind for affix, kind in affixes.items()})
+    _check(all(len(affix) <= MOST_AFFIX for affix in affixes), "longer units")
+    _check(all(len(affix) <= MOST_CURRENCY for affix, kind in affixes.items() if kind & CURRENCY), "longer currencies")
+    return Rules(_classes(), frozen(tables))
 
 
-def _check(tokenizer: Any, version: str) -> None:
+def _check(known: bool, what: str) -> None:
+    if not known:
+        import spacy
+
+        raise MissingExtra(
+            f"mode 'datatrove' knows the rules of spaCy 3.8; those of spaCy {spacy.__version__} have {what}: "
+            "pip install 'sluice[parity]'"
+        )
+
+
+def _check_expressions(tokenizer: Any) -> None:
     rules = ("prefix", tokenizer.prefix_search), ("suffix", tokenizer.suffix_search), ("infix", tokenizer.infix_finditer)
     for name, method in (*rules, ("url", tokenizer.url_match)):
         expression = method.__self__
         digest = hashlib.sha256(expression.pattern.encode()).hexdigest()
-        if digest != _DIGESTS[name] or expression.flags != re.UNICODE or tokenizer.token_match:
-            raise MissingExtra(
-                f"mode 'datatrove' knows the rules of spaCy 3.8; spaCy {version} has another {name} expression (SHA-256 {digest}): "
-                "pip install 'sluice[parity]'"
-            )
+        _check(digest == _DIGESTS[name] and expression.flags == re.UNICODE, f"another {name} expression (SHA-256 {digest})")
+    _check(tokenizer.token_match is None, "an expression for words")
 
 
 def _special_cases(tokenizer: Any) -> dict[str, list[str]]:
     from spacy.symbols import ORTH
 
     special_cases = {}
-    for special, tokens in tokenizer.rules.items():
+    for special, words in tokenizer.rules.items():
         if special.strip():  # the others are white space
-            special_cases[special] = [token[ORTH] for token in tokens]
-            if special_cases[special] != [token.text for token in tokenizer(special)]:
-                raise MissingExtra(f"mode 'datatrove' knows the rules of spaCy 3.8, in which nothing changes {special!r} further")
+            special_cases[special] = [word[ORTH] for word in words]
+            _check(special_cases[special] == [word.text for word in tokenizer(special)], f"{special!r} changed further")
+    _check(all(len(special.encode()) <= MOST_SPECIAL for special in special_cases), "longer special cases")
     return special_cases
 
 
-def _begins(tokens: list[str]) -> int:
+def _begins(words: list[str]) -> int:
     mask = at = 0
-    for token in tokens:
+    for word in words:
         mask |= 1 << at
-        at += len(token.encode())
+        at += len(word.encode())
     return mask
 
 
-def _patterns(tokenizer: Any, special_cases: dict[str, list[str]]) -> tuple[dict[int, int], int]:
-    """Kinds of every row of tokens that spaCy's matcher of special cases looks for, or for more of."""
+def _rows(tokenizer: Any, special_cases: dict[str, list[str]]) -> tuple[dict[int, int], set[int]]:
+    """Kinds of all rows of words that spaCy's matcher looks for, or for more of; the first bytes of the first two words."""
     from spacy.tokenizer import Tokenizer
 
     plain = Tokenizer(
@@ -174,21 +174,21 @@ def _patterns(tokenizer: Any, special_cases: dict[str, list[str]]) -> tuple[dict
         url_match=tokenizer.url_match,
     )
     kinds: dict[int, int] = {}
-    most_tokens = 0
-    for special, tokens in special_cases.items():
+    pairs = set()
+    for special, words in special_cases.items():
         # Others are not looked for (spaCy's `faster_heuristics`).
         if not any(rule(special) for rule in (tokenizer.find_prefix, tokenizer.find_infix, tokenizer.find_suffix)):
             continue
-        found = [token.text for token in plain(special)]
-        state = 0
-        for number, token in enumerate(found, 1):
-            state = int(step(np.uint64(state), np.uint64(_hash(token.encode()))))
-            kind = GOES_ON if number < len(found) else ENDS | (CHANGES if found != tokens else 0)
-            kinds[state] = kinds.get(state, 0) | kind
-        if len(found) == 1 and found != tokens:
-            raise MissingExtra(f"mode 'datatrove' knows the rules of spaCy 3.8, in which {special!r} is not made of one token")
-        most_tokens = max(most_tokens, len(found))
-    return kinds, most_tokens
+        row = [word.text for word in plain(special)]
+        changes = CHANGES if row != words else 0
+        _check(len(row) <= MOST_WORDS and not (changes and len(row) == 1), f"{special!r} as {row}")
+        key = 0
+        for number, word in enumerate(row, 1):
+            key = int(row_key(np.uint64(key), np.uint64(_hash(word.encode()))))
+            kinds[key] = kinds.get(key, 0) | (GOES_ON if number < len(row) else ENDS | changes)
+        if changes:
+            pairs.add(row[0].encode()[0] << 8 | row[1].encode()[0])
+    return kinds, pairs
 
 
 def _affixes() -> dict[bytes, int]:
@@ -246,48 +246,47 @@ def _hash(string: bytes) -> int:
     return int(hash_bytes(frozen(np.frombuffer(string, np.uint8)), 0, len(string)))
 
 
-def _table(entries: dict[int, int], kind: type) -> tuple[np.ndarray, np.ndarray]:
-    size = 1 << (2 * len(entries)).bit_length()
-    keys, values = np.zeros(size, np.uint64), np.zeros(size, kind)
+def _fill(tables: np.ndarray, place: int, slots: int, entries: dict[int, int]) -> None:
+    _check(2 * len(entries) <= slots, f"{len(entries)} special cases or affixes")
     for key, value in entries.items():
-        slot = key & (size - 1)
-        while values[slot]:
-            slot = (slot + 1) & (size - 1)
-        keys[slot], values[slot] = key, value
-    return frozen(keys), frozen(values)
+        slot = key % slots
+        while tables[place + 2 * slot + 1]:
+            slot = (slot + 1) % slots
+        tables[place + 2 * slot], tables[place + 2 * slot + 1] = key, value
 
 
 @leaf
-def value_of(keys: Any, values: Any, key: Any) -> Any:
-    """The value of a key in one of the tables; 0 if it is not there."""
-    last = np.uint64(len(keys) - 1)
-    slot = key & last
-    while values[slot] != 0 and keys[slot] != key:
-        slot = (slot + np.uint64(1)) & last
-    return values[slot]
+def value_of(tables: Any, place: Any, slots: Any, key: Any) -> Any:
+    """The value of a key in one of the hash tables; 0 if it is not there."""
+    last = np.int64(slots - 1)
+    slot = np.int64(key) & last
+    at = place + 2 * slot
+    while tables[at + 1] != 0 and tables[at] != key:
+        slot = (slot + 1) & last
+        at = place + 2 * slot
+    return tables[at + 1]
 
 
 @leaf
-def step(state: Any, token: Any) -> Any:
-    """The key of a row of tokens: of the row without its last one, 0 if there is none, and of the last one's hash."""
-    return mix64(state ^ token) + np.uint64(1)
+def row_key(before: Any, word: Any) -> Any:
+    """The key of a row of words: from that of the row without its last word, 0 if there is none, and the last word's hash."""
+    return mix64(before ^ word) + np.uint64(1)
 
 
 _NONE = np.uint64(0)
 
 
-@leaf
-def begins_of(rules: Any, hashed: Any) -> Any:
-    """Where the tokens of a special case with this hash begin, as a bit for each byte; 0 if there is no such special case."""
-    upper = hashed >> np.uint64(48)
-    if rules.probable[upper >> np.uint64(6)] >> (upper & np.uint64(63)) & np.uint64(1) == 0:
+@inlined
+def special_of(data: Any, start: Any, stop: Any, tables: Any) -> Any:
+    """Where the words of a special case begin, bit i for byte i; 0 if `data[start:stop]`, not empty, is none."""
+    size = stop - start
+    if size > MOST_SPECIAL:
         return _NONE
-    return value_of(rules.specials, rules.special_begins, hashed)
-
-
-@leaf
-def special_of(data: Any, start: Any, stop: Any, rules: Any) -> Any:
-    """`begins_of` the string `data[start:stop]`."""
-    if stop - start > rules.longest:
+    first, last = np.int64(data[start]), np.int64(data[stop - 1])
+    if (tables[FIRSTS + first] & tables[LASTS + last]) >> np.uint64(size) & np.uint64(1) == 0:
         return _NONE
-    return begins_of(rules, hash_bytes(data, start, stop))
+    hashed = hash_bytes(data, start, stop)
+    upper = np.int64(hashed >> np.uint64(48))
+    if tables[PROBABLE + (upper >> 6)] >> np.uint64(upper & 63) & np.uint64(1) == 0:
+        return _NONE
+    return value_of(tables, SPECIALS, SPECIAL_SLOTS, hashed)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels.bits import bit_count, trailing_zeros
-from stages.kernels.compile import leaf
+from stages.kernels.bits import BLOCK, mask_of, trailing_zeros
+from stages.kernels.compile import inlined, leaf
 from stages.kernels.hashing import hash_bytes
 from stages.kernels.planes import next_set
 from stages.kernels.spacy_affixes import add_begins, cut_chunk, set_bit
-from stages.kernels.spacy_rules import SPACE, Rules, begins_of, spacy_rules
+from stages.kernels.spacy_rules import SPACE, spacy_rules, special_of
 from stages.kernels.spacy_specials import Marks, apply_specials, may_change
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import classes, decode
@@ -25,7 +25,7 @@ from stages.kernels.word_planes import count_marks
 from stages.kernels.words import Words, describe_words
 
 _ONE, _NONE, _ALL = np.uint64(1), np.uint64(0), np.uint64(2**64 - 1)
-_STOP = 0x2E
+_NINE, _SMALL_A = 0x39, 0x61
 _EASY_ENDS = ',;:!?)"'
 
 
@@ -55,11 +55,40 @@ def spacy_planes(text: Text) -> tuple[np.ndarray, np.ndarray]:
     _mark_edges(text.offsets, edges)
     _mark_gaps(text.data, planes.space, planes.high, rules.classes, edges, gaps, bounds)
     marks = Marks(gaps, edges, bounds, begins)
-    _cut(text.data, planes.letter, rules, marks, odd)
+    _cut(text.data, planes.letter, planes.word, *_affix_planes(text.data, blocks), rules, marks, odd)
     if odd.any():
-        _settle(text.data, rules, marks, frozen(odd), np.zeros((3, blocks), np.uint64))
+        _settle(text.data, rules.tables, marks, frozen(odd), np.zeros((3, blocks), np.uint64))
     _mark_lasts(marks, lasts)
     return frozen(begins), frozen(lasts)
+
+
+def _affix_planes(data: np.ndarray, blocks: int) -> tuple[np.ndarray, np.ndarray]:
+    """Planes of first bytes of code points with which an infix may begin, and of full stops."""
+    infixes, stops = np.zeros(blocks, np.uint64), np.zeros(blocks, np.uint64)
+    whole = len(data) // BLOCK
+    _mark_affixes(data, whole, infixes, stops)
+    rest = np.zeros(BLOCK, np.uint8)
+    rest[: len(data) - whole * BLOCK] = data[whole * BLOCK :]
+    _mark_affixes(frozen(rest), 1, infixes[whole:], stops[whole:])
+    return infixes, stops
+
+
+_arithmetic = mask_of(0x2A, 0x2F)  # * + , - . /
+_colon = mask_of(0x3A, 0x3A)
+_comparison = mask_of(0x3C, 0x3E)
+_caret = mask_of(0x5E, 0x5E)
+_tilde = mask_of(0x7E, 0x7E)
+_heads = mask_of(0xC2, 0xF4)
+_full_stop = mask_of(0x2E, 0x2E)
+
+
+@leaf
+def _mark_affixes(data: Any, blocks: Any, infixes: Any, stops: Any) -> None:
+    for block in range(blocks):
+        at = np.int64(block) * 64
+        marks = _arithmetic(data, at) | _colon(data, at) | _comparison(data, at) | _caret(data, at) | _tilde(data, at)
+        infixes[block] = marks | _heads(data, at)
+        stops[block] = _full_stop(data, at)
 
 
 @leaf
@@ -103,7 +132,7 @@ _END_KINDS = frozen(_END_KINDS)
 
 
 @leaf
-def _cut(data: Any, letter: Any, rules: Any, marks: Any, odd: Any) -> None:
+def _cut(data: Any, letter: Any, word: Any, infixes: Any, stops: Any, rules: Any, marks: Any, odd: Any) -> None:
     """Mark the words of all chunks; mark as odd those of which `apply_specials` may make other words."""
     total = np.int64(len(data))
     begins = marks.begins
@@ -120,48 +149,56 @@ def _cut(data: Any, letter: Any, rules: Any, marks: Any, odd: Any) -> None:
             start = base + trailing_zeros(chunks)
             chunks &= chunks - _ONE
             stop = next_set(marks.bounds, start + 1, total)
-            shift = np.uint64(start & 63)
-            letters = letter[block] >> shift
-            if shift != 0:
-                letters |= letter[block + 1] << (np.uint64(64) - shift)
-            run = trailing_zeros(~letters)
             size = stop - start
-            if run >= size:
-                if size > rules.longest_word:
-                    continue
-                special = begins_of(rules, hash_bytes(data, start, stop))
+            core = min(_run(letter, start), size)
+            if core < size - 1 or core == 0:
+                core = min(_run(word, start), size)
+                if core > 0 and data[start + core - 1] > _NINE:
+                    core = np.int64(0)  # a letter that ends what has digits may be a unit
+            if core == size:
+                special = special_of(data, start, stop, rules.tables)
                 if special > _ONE:
                     add_begins(begins, start, special)
                 continue
-            if run == size - 1 and run > 0 and _ends_simply(data, start, stop, rules, begins):
+            if core > 0 and core == size - 1 and _ends_simply(data, start, stop, rules.tables, begins):
                 continue
-            if cut_chunk(data, start, stop, rules, begins) > 2 and may_change(data, start, stop, rules, begins):
+            if size == 1:
+                continue
+            if cut_chunk(data, start, stop, rules, infixes, stops, begins) > 2 and may_change(
+                data, start, stop, rules.tables, begins
+            ):
                 set_bit(odd, start)
 
 
-@leaf
-def _ends_simply(data: Any, start: Any, stop: Any, rules: Any, begins: Any) -> Any:
-    """Cut the mark off from the letters of a chunk, if that is all that is to do; whether it was."""
+@inlined
+def _run(plane: Any, start: Any) -> Any:
+    """Number of bits set from `start` on, at most 64."""
+    shift = np.uint64(start & 63)
+    bits = plane[start >> 6] >> shift
+    if shift != 0:
+        bits |= plane[(start >> 6) + 1] << (np.uint64(64) - shift)
+    return trailing_zeros(~bits)
+
+
+@inlined
+def _ends_simply(data: Any, start: Any, stop: Any, tables: Any, begins: Any) -> Any:
+    """Cut the mark off from the letters or digits of a chunk, if that is all that is to do; whether it was."""
     last = stop - 1
     kind = _END_KINDS[data[last]]
-    if kind == 0:
+    if kind == 0 or special_of(data, start, stop, tables) != 0 or special_of(data, start, last, tables) != 0:
         return False
-    if stop - start <= rules.longest and begins_of(rules, hash_bytes(data, start, stop)) != 0:
-        return False
-    if last - start <= rules.longest_word and begins_of(rules, hash_bytes(data, start, last)) != 0:
-        return False
-    if kind == 1 or data[last - 1] >= 0x61:
-        set_bit(begins, last)
-    elif last - start >= 2 and data[last - 2] < 0x61:
+    before = data[last - 1]
+    # No full stop is cut off from a single capital.
+    if kind == 1 or before >= _SMALL_A or before <= _NINE or (last - start >= 2 and _NINE < data[last - 2] < _SMALL_A):
         set_bit(begins, last)
     return True
 
 
 @leaf
-def _settle(data: Any, rules: Any, marks: Any, odd: Any, notes: Any) -> None:
+def _settle(data: Any, tables: Any, marks: Any, odd: Any, notes: Any) -> None:
     total = np.int64(len(data))
     done = np.int64(0)
     at = next_set(odd, done, total)
     while at < total:
-        done = apply_specials(data, at, next_set(marks.bounds, at + 1, total), rules, marks, done, notes)
+        done = apply_specials(data, at, next_set(marks.bounds, at + 1, total), tables, marks, done, notes)
         at = next_set(odd, max(done, at + 1), total)
