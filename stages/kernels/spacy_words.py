@@ -198,7 +198,9 @@ def _ends_simply(data: Any, start: Any, stop: Any, tables: Any, begins: Any) -> 
 def _settle(data: Any, tables: Any, marks: Any, odd: Any, notes: Any) -> None:
     total = np.int64(len(data))
     done = np.int64(0)
-    at = next_set(odd, done, total)
-    while at < total:
-        done = apply_specials(data, at, next_set(marks.bounds, at + 1, total), tables, marks, done, notes)
-        at = next_set(odd, max(done, at + 1), total)
+    chunk = next_set(odd, done, total)
+    while chunk < total:
+        stop = next_set(marks.bounds, chunk + 1, total)
+        if stop > done:  # the words settled with a chunk before may end inside this one
+            done = apply_specials(data, max(chunk, done), stop, tables, marks, done, notes)
+        chunk = next_set(odd, stop, total)
