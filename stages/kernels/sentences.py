@@ -9,7 +9,6 @@ from stages.kernels.bits import mask_of
 from stages.kernels.compile import leaf
 from stages.kernels.lines import space_size
 from stages.kernels.planes import fill_planes, next_clear, next_set
-from stages.kernels.spacy_sentences import spacy_sentences_of
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import TERMINAL, classes, decode
 from stages.kernels.words import Mode
@@ -29,6 +28,8 @@ def sentences_of(text: Text, mode: Mode) -> np.ndarray:
     datatrove  What spaCy's blank English tokenizer and sentencizer give, without sentences of white space only.
     """
     if mode == "datatrove":
+        from stages.kernels.spacy_sentences import spacy_sentences_of
+
         return spacy_sentences_of(text)
     sentences = np.zeros(len(text.offsets) - 1, np.int64)
     _count_ends(text.offsets, text.data, _events(text), text.planes.space, _marks(), sentences)

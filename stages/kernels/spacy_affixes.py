@@ -42,9 +42,8 @@ from stages.kernels.spacy_rules import (
 )
 from stages.kernels.unicode import decode
 
-_STOP, _PLUS, _HYPHEN, _ELLIPSIS, _EN_DASH, _EM_DASH, _TILDE, _SLASH = 0x2E, 0x2B, 0x2D, 0x2026, 0x2013, 0x2014, 0x7E, 0x2F
-_APOSTROPHE, _RIGHT_QUOTE, _DEGREE = 0x27, 0x2019, 0xB0
-_ONE, _ALL = np.uint64(1), np.uint64(2**64 - 1)
+_STOP, _PLUS, _HYPHEN, _ELLIPSIS, _DEGREE = 0x2E, 0x2B, 0x2D, 0x2026, 0xB0
+_ONE = np.uint64(1)
 
 
 @inlined
@@ -167,7 +166,7 @@ def _suffix(data: Any, start: Any, stop: Any, rules: Any) -> Any:
     found = size if bits & SUFFIX else np.int64(0)
     if code == 0x73 or code == 0x53:  # s S
         before, before_size = _last(data, start, stop - size)
-        if before == _APOSTROPHE or before == _RIGHT_QUOTE:
+        if before == 0x27 or before == 0x2019:  # ' ’
             found = size + before_size
     elif code == _ELLIPSIS:
         before, before_size = _last(data, start, stop - size)
@@ -246,9 +245,9 @@ def _infix(data: Any, position: Any, code: Any, size: Any, before: Any, stop: An
         return size if before & ALPHA and bits & ALPHA else np.int64(0)
     if before & (ALPHA | DIGIT) == 0:
         return np.int64(0)
-    if code == _HYPHEN or code == _EM_DASH:
+    if code == 0x2D or code == 0x2014:  # - —
         return _hyphens(data, position, code, size, stop, classes)
-    if code == _EN_DASH or code == _TILDE or code == 0x3A or (0x3C <= code <= 0x3E) or code == _SLASH:
+    if code == 0x2013 or code == 0x7E or code == 0x3A or (0x3C <= code <= 0x3E) or code == 0x2F:  # – ~ : < = > /
         return size if bits & ALPHA else np.int64(0)
     return np.int64(0)
 

@@ -18,7 +18,7 @@ from stages.kernels.compile import leaf
 from stages.kernels.spacy_rules import DECIMAL, HOST, LOWER, NAME
 from stages.kernels.unicode import decode
 
-_STOP, _SLASH, _COLON, _AT, _HYPHEN = 0x2E, 0x2F, 0x3A, 0x40, 0x2D
+_STOP, _SLASH, _COLON, _AT = 0x2E, 0x2F, 0x3A, 0x40
 _LONGEST_LABEL, _LONGEST_TOP = 64, 63
 
 
@@ -35,10 +35,10 @@ def is_address(data: Any, start: Any, stop: Any, classes: Any) -> Any:
     scheme = _scheme_end(data, start, stop, classes)
     if scheme and _is_host(data, scheme, stop, classes):
         return True
-    for position in range(start + 1, stop):
-        if data[position] == _AT and _is_host(data, position + 1, stop, classes):
-            return True
-    return False
+    position = start + 1
+    while position < stop and not (data[position] == _AT and _is_host(data, position + 1, stop, classes)):
+        position += 1
+    return position < stop
 
 
 @leaf
@@ -47,7 +47,7 @@ def _scheme_end(data: Any, start: Any, stop: Any, classes: Any) -> Any:
     position, length = start, 0
     while position < stop:
         code, size = decode(data, position, stop)
-        if not (classes[code] & NAME or code == 0x2B or code == _HYPHEN or code == _STOP):
+        if not (classes[code] & NAME or code == 0x2B or code == 0x2D or code == 0x2E):
             break
         position += size
         length += 1
@@ -62,20 +62,20 @@ def _is_host(data: Any, start: Any, stop: Any, classes: Any) -> Any:
         return True
     position, labels, length = start, 0, 0
     label, top = True, True  # whether what came since the last full stop can be a label, or the last of all
-    first, last = 0, 0
+    first, last = np.int64(0), np.int64(0)
     while position < stop:
         code, size = decode(data, position, stop)
         if code == _STOP:
             if not (label and 1 <= length <= _LONGEST_LABEL and first & HOST and last & HOST):
                 return False
             labels, length, top = labels + 1, 0, True
-        elif code == _COLON or code == _SLASH or code == 0x3F or code == 0x23:
+        elif code == 0x3A or code == 0x2F or code == 0x3F or code == 0x23:  # : / ? #
             break
         else:
             last = np.int64(classes[code])
             if length == 0:
                 first = last
-            label = label and (last & HOST != 0 or code == _HYPHEN or code == 0x5F)
+            label = label and (last & HOST != 0 or code == 0x2D or code == 0x5F)
             top = top and last & LOWER != 0
             if not (label or top):
                 return False

@@ -6,6 +6,7 @@ holds for the expressions whose digests stand here; for others there is an error
 
 import functools
 import hashlib
+import importlib.metadata
 import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -125,10 +126,8 @@ def spacy_rules() -> Rules:
 
 def _check(known: bool, what: str) -> None:
     if not known:
-        import spacy
-
         raise MissingExtra(
-            f"mode 'datatrove' knows the rules of spaCy 3.8; those of spaCy {spacy.__version__} have {what}: "
+            f"mode 'datatrove' knows the rules of spaCy 3.8; those of spaCy {importlib.metadata.version('spacy')} have {what}: "
             "pip install 'sluice[parity]'"
         )
 

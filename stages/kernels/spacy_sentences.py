@@ -22,7 +22,7 @@ _BLANK = 0x20
 
 
 def spacy_sentences_of(text: Text) -> np.ndarray:
-    r"""int64 per document: the sum over its lines, parted by "\n", of the sentences in a line. Raises `MissingExtra` without spaCy."""
+    r"""int64 per document: the sum over its lines, parted by "\n", of their sentences. Raises `MissingExtra` without spaCy."""
     sentences = np.zeros(len(text.offsets) - 1, np.int64)
     begins, lasts = spacy_planes(text)
     planes = text.planes
@@ -43,9 +43,7 @@ def _marks() -> np.ndarray:
 
 
 @leaf
-def _count(
-    offsets: Any, data: Any, newline: Any, begins: Any, lasts: Any, candidates: Any, marks: Any, sentences: Any
-) -> None:
+def _count(offsets: Any, data: Any, newline: Any, begins: Any, lasts: Any, candidates: Any, marks: Any, sentences: Any) -> None:
     for document in range(len(sentences)):
         line, end = offsets[document], offsets[document + 1]
         while line < end:

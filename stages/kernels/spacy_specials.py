@@ -70,9 +70,9 @@ def may_change(data: Any, start: Any, stop: Any, tables: Any, begins: Any) -> An
     after = next_set(begins, first + 1, stop)
     while after < stop:
         pair = np.int64(data[first]) << 8 | np.int64(data[after])
-        if tables[PAIRS + (pair >> 6)] >> np.uint64(pair & 63) & _ONE != 0:
-            if _makes_special(data, first, after, stop, tables, begins):
-                return True
+        likely = tables[PAIRS + (pair >> 6)] >> np.uint64(pair & 63) & _ONE != 0
+        if likely and _makes_special(data, first, after, stop, tables, begins):
+            return True
         first, after = after, next_set(begins, after + 1, stop)
     return False
 

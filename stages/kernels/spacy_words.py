@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels.bits import BLOCK, mask_of, trailing_zeros
+from stages.kernels.bits import mask_of, trailing_zeros
 from stages.kernels.compile import inlined, leaf
-from stages.kernels.hashing import hash_bytes
-from stages.kernels.planes import next_set
+from stages.kernels.planes import fill_planes, next_set
 from stages.kernels.spacy_affixes import add_begins, cut_chunk, set_bit
 from stages.kernels.spacy_rules import SPACE, spacy_rules, special_of
 from stages.kernels.spacy_specials import Marks, apply_specials, may_change
@@ -24,7 +23,7 @@ from stages.kernels.unicode import classes, decode
 from stages.kernels.word_planes import count_marks
 from stages.kernels.words import Words, describe_words
 
-_ONE, _NONE, _ALL = np.uint64(1), np.uint64(0), np.uint64(2**64 - 1)
+_ONE = np.uint64(1)
 _NINE, _SMALL_A = 0x39, 0x61
 _EASY_ENDS = ',;:!?)"'
 
@@ -51,26 +50,16 @@ def spacy_planes(text: Text) -> tuple[np.ndarray, np.ndarray]:
     """First and last bytes of words, as planes: the n-th bit of the one and of the other are those of the n-th word."""
     planes, rules = text.planes, spacy_rules()
     blocks = len(planes.word)
-    gaps, edges, bounds, begins, lasts, odd = (np.zeros(blocks, np.uint64) for _ in range(6))
+    gaps, edges, bounds, begins, lasts, odd, infixes, stops = (np.zeros(blocks, np.uint64) for _ in range(8))
+    fill_planes(_mark_affixes, text.data, infixes, stops)
     _mark_edges(text.offsets, edges)
     _mark_gaps(text.data, planes.space, planes.high, rules.classes, edges, gaps, bounds)
     marks = Marks(gaps, edges, bounds, begins)
-    _cut(text.data, planes.letter, planes.word, *_affix_planes(text.data, blocks), rules, marks, odd)
+    _cut(text.data, planes.letter, planes.word, infixes, stops, rules, marks, odd)
     if odd.any():
         _settle(text.data, rules.tables, marks, frozen(odd), np.zeros((3, blocks), np.uint64))
     _mark_lasts(marks, lasts)
     return frozen(begins), frozen(lasts)
-
-
-def _affix_planes(data: np.ndarray, blocks: int) -> tuple[np.ndarray, np.ndarray]:
-    """Planes of first bytes of code points with which an infix may begin, and of full stops."""
-    infixes, stops = np.zeros(blocks, np.uint64), np.zeros(blocks, np.uint64)
-    whole = len(data) // BLOCK
-    _mark_affixes(data, whole, infixes, stops)
-    rest = np.zeros(BLOCK, np.uint8)
-    rest[: len(data) - whole * BLOCK] = data[whole * BLOCK :]
-    _mark_affixes(frozen(rest), 1, infixes[whole:], stops[whole:])
-    return infixes, stops
 
 
 _arithmetic = mask_of(0x2A, 0x2F)  # * + , - . /
@@ -84,6 +73,7 @@ _full_stop = mask_of(0x2E, 0x2E)
 
 @leaf
 def _mark_affixes(data: Any, blocks: Any, infixes: Any, stops: Any) -> None:
+    """First bytes of code points with which an infix may begin, and full stops."""
     for block in range(blocks):
         at = np.int64(block) * 64
         marks = _arithmetic(data, at) | _colon(data, at) | _comparison(data, at) | _caret(data, at) | _tilde(data, at)
