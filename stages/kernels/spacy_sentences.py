@@ -1,8 +1,8 @@
 r"""Sentences as spaCy's sentencizer counts them in each line, from the words of `spacy_words`.
 
 A word that is one mark of the sentencizer's ends a sentence; the next word that is not all punctuation begins another, and so
-does white space that is a word of spaCy's: any but one blank. A sentence of white space alone does not count. Only the words
-after such marks are looked at.
+does white space that is a word of spaCy's: any but one blank. A sentence of white space alone does not count. So chunks without
+such marks need not be cut, and of the words only those after the marks are looked at.
 """
 
 import functools
@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from stages.kernels.bits import mask_of
 from stages.kernels.compile import inlined, leaf
-from stages.kernels.planes import next_set
+from stages.kernels.planes import fill_planes, next_set
 from stages.kernels.spacy_words import spacy_planes
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import decode
@@ -24,11 +25,25 @@ _BLANK = 0x20
 def spacy_sentences_of(text: Text) -> np.ndarray:
     r"""int64 per document: the sum over its lines, parted by "\n", of their sentences. Raises `MissingExtra` without spaCy."""
     sentences = np.zeros(len(text.offsets) - 1, np.int64)
-    begins, lasts = spacy_planes(text)
     planes = text.planes
-    candidates = begins & (lasts | planes.high) & ~planes.word
+    ends = planes.high & planes.head
+    fill_planes(_mark_ends, text.data, ends)
+    begins, lasts = spacy_planes(text, frozen(ends))
+    candidates = begins & (lasts | planes.high) & ends
     _count(text.offsets, text.data, planes.newline, begins, lasts, frozen(candidates), _marks(), sentences)
     return sentences
+
+
+_full_stops = mask_of(0x2E, 0x2E)
+_exclamations = mask_of(0x21, 0x21)
+_questions = mask_of(0x3F, 0x3F)
+
+
+@leaf
+def _mark_ends(data: Any, blocks: Any, ends: Any) -> None:
+    for block in range(blocks):
+        at = np.int64(block) * 64
+        ends[block] |= _full_stops(data, at) | _exclamations(data, at) | _questions(data, at)
 
 
 @functools.cache

@@ -49,7 +49,8 @@ _BLANK = 0x20
 
 
 @inlined
-def _is_set(plane: Any, at: Any) -> Any:
+def is_set(plane: Any, at: Any) -> Any:
+    """Whether the bit `at` is set."""
     return plane[at >> 6] >> np.uint64(at & 63) & _ONE != 0
 
 
@@ -109,7 +110,7 @@ def apply_specials(data: Any, start: Any, stop: Any, tables: Any, marks: Any, do
         while 0 <= word < end:
             last, row_end, unbroken = _row(data, word, words, tables, marks)
             if row_end:
-                if unbroken and not (_is_set(notes[0], word) or _is_set(notes[0], last)):
+                if unbroken and not (is_set(notes[0], word) or is_set(notes[0], last)):
                     set_bit(notes[1], word)
                     set_bit(notes[2], row_end - 1)
                 _hide(begins, word, last, notes[0])
@@ -196,24 +197,24 @@ def _word_end(word: Any, marks: Any) -> Any:
 @inlined
 def _next_word(data: Any, end: Any, marks: Any) -> Any:
     """The word that follows one that ends at `end`, in the same row; -1 if none does."""
-    if _is_set(marks.edges, end):
+    if is_set(marks.edges, end):
         return np.int64(-1)
-    if _is_set(marks.begins, end):
+    if is_set(marks.begins, end):
         return end
-    blank = data[end] == _BLANK and not _is_set(marks.edges, end + 1) and _is_set(marks.begins, end + 1)
+    blank = data[end] == _BLANK and not is_set(marks.edges, end + 1) and is_set(marks.begins, end + 1)
     return end + 1 if blank else np.int64(-1)
 
 
 @inlined
 def _previous_word(data: Any, word: Any, marks: Any, done: Any) -> Any:
     """The word before this one, in the same row; -1 if there is none from `done` on."""
-    if word <= done or _is_set(marks.edges, word):
+    if word <= done or is_set(marks.edges, word):
         return np.int64(-1)
     at = word - 1
-    if _is_set(marks.gaps, at):
-        if data[at] != _BLANK or at <= done or _is_set(marks.edges, at) or _is_set(marks.gaps, at - 1):
+    if is_set(marks.gaps, at):
+        if data[at] != _BLANK or at <= done or is_set(marks.edges, at) or is_set(marks.gaps, at - 1):
             return np.int64(-1)
         at -= 1
-    while not _is_set(marks.begins, at):
+    while not is_set(marks.begins, at):
         at -= 1
     return at

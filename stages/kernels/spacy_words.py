@@ -17,7 +17,7 @@ from stages.kernels.compile import inlined, leaf
 from stages.kernels.planes import fill_planes, next_set
 from stages.kernels.spacy_affixes import add_begins, cut_chunk, set_bit
 from stages.kernels.spacy_rules import SPACE, spacy_rules, special_of
-from stages.kernels.spacy_specials import Marks, apply_specials, may_change
+from stages.kernels.spacy_specials import Marks, apply_specials, is_set, may_change
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import classes, decode
 from stages.kernels.word_planes import count_marks
@@ -26,6 +26,7 @@ from stages.kernels.words import Words, describe_words
 _ONE = np.uint64(1)
 _NINE, _SMALL_A = 0x39, 0x61
 _EASY_ENDS = ',;:!?)"'
+_EVERY = frozen(np.zeros(0, np.uint64))
 
 
 def spacy_words_of(text: Text) -> Words:
@@ -46,8 +47,11 @@ def spacy_word_counts(text: Text) -> np.ndarray:
     return np.diff(doc_offsets)
 
 
-def spacy_planes(text: Text) -> tuple[np.ndarray, np.ndarray]:
-    """First and last bytes of words, as planes: the n-th bit of the one and of the other are those of the n-th word."""
+def spacy_planes(text: Text, wanted: np.ndarray = _EVERY) -> tuple[np.ndarray, np.ndarray]:
+    """First and last bytes of words, as planes: the n-th bit of the one and of the other are those of the n-th word.
+
+    wanted  a plane, read-only; chunks between white space without any of its bytes are left whole
+    """
     planes, rules = text.planes, spacy_rules()
     blocks = len(planes.word)
     gaps, edges, bounds, begins, lasts, odd, infixes, stops = (np.zeros(blocks, np.uint64) for _ in range(8))
@@ -55,9 +59,10 @@ def spacy_planes(text: Text) -> tuple[np.ndarray, np.ndarray]:
     _mark_edges(text.offsets, edges)
     _mark_gaps(text.data, planes.space, planes.high, rules.classes, edges, gaps, bounds)
     marks = Marks(gaps, edges, bounds, begins)
-    _cut(text.data, planes.letter, planes.word, infixes, stops, rules, marks, odd)
+    _cut(text.data, planes.letter, planes.word, infixes, stops, wanted, 0, len(text.data), rules, marks, odd)
     if odd.any():
-        _settle(text.data, rules.tables, marks, frozen(odd), np.zeros((3, blocks), np.uint64))
+        notes = np.zeros((3, blocks), np.uint64)
+        _settle(text.data, planes.letter, planes.word, infixes, stops, wanted, rules, marks, odd, notes)
     _mark_lasts(marks, lasts)
     return frozen(begins), frozen(lasts)
 
@@ -122,23 +127,38 @@ _END_KINDS = frozen(_END_KINDS)
 
 
 @leaf
-def _cut(data: Any, letter: Any, word: Any, infixes: Any, stops: Any, rules: Any, marks: Any, odd: Any) -> None:
-    """Mark the words of all chunks; mark as odd those of which `apply_specials` may make other words."""
-    total = np.int64(len(data))
+def _cut(
+    data: Any,
+    letter: Any,
+    word: Any,
+    infixes: Any,
+    stops: Any,
+    wanted: Any,
+    first: Any,
+    end: Any,
+    rules: Any,
+    marks: Any,
+    odd: Any,
+) -> None:
+    """Mark the words of the chunks from `first` to `end`; mark as odd those of which `apply_specials` may make other words."""
     begins = marks.begins
-    before = _ONE << np.uint64(63)
-    for block in range((total + 63) >> 6):
+    before = marks.gaps[(first >> 6) - 1] if first >= 64 else np.uint64(0)
+    for block in range(first >> 6, (end + 63) >> 6):
         base = np.int64(block) * 64
         gaps = marks.gaps[block]
         chunks = ~gaps & (gaps << _ONE | before >> np.uint64(63) | marks.edges[block])
-        if total - base < 64:
-            chunks &= (_ONE << np.uint64(total - base)) - _ONE
+        if end - base < 64:
+            chunks &= (_ONE << np.uint64(end - base)) - _ONE
+        if first > base:
+            chunks &= ~((_ONE << np.uint64(first - base)) - _ONE)
         before = gaps
         begins[block] |= chunks
         while chunks != 0:
             start = base + trailing_zeros(chunks)
             chunks &= chunks - _ONE
-            stop = next_set(marks.bounds, start + 1, total)
+            stop = next_set(marks.bounds, start + 1, end)
+            if len(wanted) != 0 and next_set(wanted, start, stop) == stop:
+                continue
             size = stop - start
             core = min(_run(letter, start), size)
             if core < size - 1 or core == 0:
@@ -185,12 +205,33 @@ def _ends_simply(data: Any, start: Any, stop: Any, tables: Any, begins: Any) -> 
 
 
 @leaf
-def _settle(data: Any, tables: Any, marks: Any, odd: Any, notes: Any) -> None:
+def _settle(
+    data: Any, letter: Any, word: Any, infixes: Any, stops: Any, wanted: Any, rules: Any, marks: Any, odd: Any, notes: Any
+) -> None:
     total = np.int64(len(data))
-    done = np.int64(0)
+    done = cut = np.int64(0)
     chunk = next_set(odd, done, total)
     while chunk < total:
         stop = next_set(marks.bounds, chunk + 1, total)
+        if len(wanted) != 0 and stop > cut:
+            first, cut = _surroundings(data, chunk, cut, marks)
+            _cut(data, letter, word, infixes, stops, wanted[:0], first, cut, rules, marks, odd)
         if stop > done:  # the words settled with a chunk before may end inside this one
-            done = apply_specials(data, max(chunk, done), stop, tables, marks, done, notes)
+            done = apply_specials(data, max(chunk, done), stop, rules.tables, marks, done, notes)
         chunk = next_set(odd, stop, total)
+
+
+@inlined
+def _surroundings(data: Any, chunk: Any, earliest: Any, marks: Any) -> Any:
+    """From where to where there is no white space but single blanks around a chunk: rows of words go no farther."""
+    first = chunk
+    while first > earliest and not is_set(marks.edges, first):
+        if is_set(marks.gaps, first - 1) and (data[first - 1] != 0x20 or is_set(marks.bounds, first)):
+            break
+        first -= 1
+    end = chunk + 1
+    while not is_set(marks.edges, end):
+        if is_set(marks.gaps, end) and (data[end] != 0x20 or is_set(marks.bounds, end + 1)):
+            break
+        end += 1
+    return first, end
