@@ -257,8 +257,8 @@ def _fill(tables: np.ndarray, place: int, slots: int, entries: dict[int, int]) -
 @leaf
 def value_of(tables: Any, place: Any, slots: Any, key: Any) -> Any:
     """The value of a key in one of the hash tables; 0 if it is not there."""
-    last = np.int64(slots - 1)
-    slot = np.int64(key) & last
+    last = slots - 1
+    slot = np.int64(key & np.uint64(last))
     at = place + 2 * slot
     while tables[at + 1] != 0 and tables[at] != key:
         slot = (slot + 1) & last
