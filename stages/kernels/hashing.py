@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from stages.kernels.compile import leaf
+from stages.kernels.compile import inlined, leaf
 from stages.kernels.intrinsics import load64
 from stages.kernels.text import Text, frozen, text_of
 from stages.kernels.unicode import decode
@@ -90,7 +90,7 @@ def xxh64(data: Any, start: Any, end: Any, seed: Any) -> Any:
     return hash_ ^ (hash_ >> np.uint64(32))
 
 
-@leaf
+@inlined
 def hash_bytes(data: Any, start: Any, stop: Any) -> Any:
     """64-bit hash of `data[start:stop]`: its size, then sixteen bytes at a time, mixed in by multiplications and shifts.
 
