@@ -1,0 +1,280 @@
+"""Hashes of the shingles of folded text: the default mode's reading of a text, in one pass over its bytes.
+
+**Words.** Code points are folded (`folding.py`): lower case, no non-spacing marks, a run of digits as one "0". A word is a
+maximal run of folded letters, marks and numerals, but every letter (and numeral that is no digit) of Han, kana, Thai, Lao,
+Khmer and Myanmar, with its marks, and every symbol is a word by itself. Numbers (words that are "0") next to each other count
+as one, so that 1,000 and 1000 and 10:30 are the same, and a table of figures is no text.
+
+**Shingles.** `size` consecutive words; or `size` consecutive code points of the words joined by single spaces, without a space
+beside a word that is a letter or symbol by itself.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from stages.kernels.compile import leaf
+from stages.kernels.folding import ALONE, CODE, JOINS, PASSED_OVER, ZERO, folded
+from stages.kernels.hashing import frozen, load64, mix64
+from stages.kernels.text import Text
+from stages.kernels.unicode import decode
+
+# after compile.py, which tells numba where its cache is
+from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip
+from numba import types  # isort: skip
+from numba.extending import intrinsic  # isort: skip
+
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+"""odd; the multiplier of the rolling hash"""
+_ABSORB = np.uint64(0xD6E8FEB86659FD93)
+"""odd; the multiplier of the word hash"""
+_HALF = np.uint64(32)
+_ALL = np.uint64(2**64 - 1)
+_LOWER = np.uint64(0x2020202020202020)
+_BLOCK = 64
+_SLACK = _BLOCK + 16
+"""bytes behind a text that are read, and do not count"""
+
+
+def _which(test: Any) -> Any:
+    """An intrinsic: which of the 64 bytes from `index` on pass a test, as bits of a uint64, the first byte's the lowest."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        vector = ir.VectorType(ir.IntType(8), _BLOCK)
+        bytes_ = builder.load(builder.bitcast(builder.gep(data, [args[1]]), vector.as_pointer()))
+        bytes_.align = 1
+        return builder.bitcast(test(builder, bytes_, lambda byte: ir.Constant(vector, [byte] * _BLOCK)), ir.IntType(64))
+
+    def which(_context: Any, data: Any, index: Any) -> Any:
+        return types.uint64(data, types.int64), generate
+
+    return intrinsic(which)
+
+
+def _is_letter(builder: Any, bytes_: Any, all_: Any) -> Any:
+    lower = builder.or_(bytes_, all_(0x20))
+    return builder.icmp_unsigned("<", builder.sub(lower, all_(ord("a"))), all_(26))
+
+
+def _is_other(builder: Any, bytes_: Any, all_: Any) -> Any:
+    digit = builder.icmp_unsigned("<", builder.sub(bytes_, all_(ord("0"))), all_(10))
+    return builder.or_(digit, builder.icmp_signed("<", bytes_, all_(0)))
+
+
+_letters: Any = _which(_is_letter)
+"""ASCII letters"""
+_others: Any = _which(_is_other)
+"""ASCII digits and bytes of code points beyond ASCII"""
+
+
+def _count_zeros(_context: Any, x: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), generate
+
+
+_trailing_zeros: Any = intrinsic(_count_zeros)
+"""zero bits below the lowest one; 64 of zero"""
+
+_FIRST_EIGHT = frozen(np.array([2 ** (8 * min(size, 8)) - 1 for size in range(17)], np.uint64))
+_NEXT_EIGHT = frozen(np.array([2 ** (8 * max(size - 8, 0)) - 1 for size in range(17)], np.uint64))
+"""masks of the bytes of a word of 0 to 16 bytes"""
+
+
+@leaf
+def _absorb(hash_: Any, piece: Any) -> Any:
+    hash_ = (hash_ ^ piece) * _ABSORB
+    return hash_ ^ hash_ >> _HALF
+
+
+@leaf
+def _long_word(data: Any, at: Any, stop: Any) -> Any:
+    """Hash of a word of ASCII letters: its bytes in lower case, eight at a time."""
+    hash_ = np.uint64(0)
+    while at < stop:
+        piece = (load64(data, at) | _LOWER) & _FIRST_EIGHT[np.uint64(min(stop - at, 8))]
+        hash_ = _absorb(hash_, piece)
+        at += 8
+    return hash_
+
+
+_NUMBER = np.uint64(ZERO * int(_ABSORB) % 2**64)
+_NUMBER ^= _NUMBER >> _HALF
+"""hash of the word "0\""""
+
+
+@leaf
+def _mixed_words(data: Any, at: Any, stop: Any, fold: Any, out: Any, count: Any) -> Any:
+    """Hashes of the words of a run of ASCII letters, digits and code points beyond ASCII; the new count."""
+    hash_, buffer, bits = np.uint64(0), np.uint64(0), np.uint64(0)
+    open_, alone, in_number = False, False, False
+    while True:
+        entry = np.uint32(0)
+        if at < stop:
+            code, width = decode(data, at, stop)
+            entry = fold[np.uint64(code)]
+            at += width
+            if entry == PASSED_OVER:
+                continue
+        if open_ and (entry == 0 or entry & ALONE or (alone and not entry & JOINS)):
+            hash_ = _absorb(hash_, buffer)
+            if hash_ != _NUMBER or count == 0 or out[count - 1] != _NUMBER:
+                out[count] = hash_
+                count += 1
+            hash_, buffer, bits = np.uint64(0), np.uint64(0), np.uint64(0)
+            open_, alone, in_number = False, False, False
+        if entry == 0:
+            if at >= stop:
+                return count
+            continue
+        code32 = entry & CODE
+        if code32 == ZERO:
+            if in_number:
+                continue
+            in_number = True
+        else:
+            in_number = False
+        open_ = True
+        alone = alone or entry & ALONE != 0
+        # eight bits of ASCII, 24 of others
+        piece, room = (np.uint64(code32), np.uint64(8)) if code32 < 0x80 else (np.uint64(code32 | 0x800000), np.uint64(24))
+        if bits + room > np.uint64(64):
+            hash_ = _absorb(hash_, buffer)
+            buffer, bits = np.uint64(0), np.uint64(0)
+        buffer |= piece << bits
+        bits += room
+
+
+@leaf
+def word_hashes(data: Any, start: Any, end: Any, fold: Any, out: Any) -> Any:
+    """Write the hashes (uint64) of the words of `data[start:end]`; return how many. `_SLACK` bytes must follow `end`.
+
+    The hash of a word absorbs eight bytes at a time, a code point beyond ASCII as three bytes with the uppermost bit set.
+    """
+    count, block, begin = 0, start, start
+    was_inside, carried = np.uint64(0), np.uint64(0)
+    while block < end:
+        valid = _ALL if end - block >= _BLOCK else (np.uint64(1) << np.uint64(end - block)) - np.uint64(1)
+        others = _others(data, block) & valid
+        inside = _letters(data, block) & valid | others
+        before = inside << np.uint64(1) | was_inside
+        starts, ends = inside & ~before, before & ~inside
+        if was_inside == 0:
+            begin = block + np.int64(_trailing_zeros(starts))
+            starts &= starts - np.uint64(1)
+        while ends:
+            place = _trailing_zeros(ends)
+            ends &= ends - np.uint64(1)
+            stop = block + np.int64(place)
+            below = (np.uint64(1) << place) - np.uint64(1)
+            if others & below | carried:
+                count = _mixed_words(data, begin, stop, fold, out, count)
+                others &= ~below
+                carried = np.uint64(0)
+            else:
+                size = np.uint64(stop - begin)
+                if size > np.uint64(16):
+                    out[count] = _long_word(data, begin, stop)
+                else:
+                    one = _absorb(np.uint64(0), (load64(data, begin) | _LOWER) & _FIRST_EIGHT[size])
+                    two = _absorb(one, (load64(data, begin + 8) | _LOWER) & _NEXT_EIGHT[size])
+                    out[count] = two if size > np.uint64(8) else one
+                count += 1
+            begin = block + np.int64(_trailing_zeros(starts))
+            starts &= starts - np.uint64(1)
+        was_inside = inside >> np.uint64(63)
+        carried |= others
+        block += _BLOCK
+    if was_inside:
+        return _mixed_words(data, begin, end, fold, out, count)
+    return count
+
+
+@leaf
+def char_hashes(data: Any, at: Any, end: Any, fold: Any, out: Any) -> Any:
+    """Write the hashes (uint64) of the code points and spaces of the words of `data[at:end]`; return how many."""
+    count, word = 0, 0  # `word` is where the last word's code points begin in `out`
+    open_, alone, after_alone, in_number, after_number = False, False, True, False, False
+    while True:
+        entry = np.uint32(0)
+        if at < end:
+            code, width = decode(data, at, end)
+            entry = fold[np.uint64(code)]
+            at += width
+            if entry == PASSED_OVER:
+                continue
+        if open_ and (entry == 0 or entry & ALONE or (alone and not entry & JOINS)):
+            number = in_number and count == word + 1
+            if number and after_number:  # this number goes, and the space before it
+                count = word - 1
+            after_alone, after_number = alone, number
+            open_, alone, in_number = False, False, False
+        if entry == 0:
+            if at >= end:
+                return count
+            continue
+        code32 = entry & CODE
+        if code32 == ZERO and in_number:
+            continue
+        in_number = code32 == ZERO
+        if not open_:
+            open_, alone = True, entry & ALONE != 0
+            if not alone and not after_alone:
+                out[count] = mix64(np.uint64(0x20))
+                count += 1
+            word = count
+        out[count] = mix64(np.uint64(code32))
+        count += 1
+
+
+@leaf
+def _roll(units: Any, first: Any, end: Any, size: Any, shift: Any) -> Any:
+    """Turn hashes of units from `first` to `end`, in place, into those of shingles of `size` of them; return the new end."""
+    if end - first < size:
+        return first
+    gone = np.uint64(1)
+    for _ in range(size):
+        gone *= _STEP
+    rolling, leaving = np.uint64(0), np.uint64(0)
+    for at in range(first, first + size - 1):
+        rolling = rolling * _STEP + units[np.uint64(at)]
+    for at in range(first + size - 1, end):
+        rolling = rolling * _STEP + units[np.uint64(at)] - leaving * gone
+        begin = np.uint64(at - size + 1)
+        leaving = units[begin]
+        units[begin] = mix64(rolling) >> shift
+    return end - size + 1
+
+
+@leaf
+def _shingles(offsets: Any, data: Any, fold: Any, size: Any, by_word: Any, shift: Any, out: Any, bounds: Any) -> None:
+    end = np.int64(0)
+    for doc in range(len(offsets) - 1):
+        room = out[end:]
+        if by_word:
+            count = word_hashes(data, offsets[doc], offsets[doc + 1], fold, room)
+        else:
+            count = char_hashes(data, offsets[doc], offsets[doc + 1], fold, room)
+        end = _roll(out, end, end + count, size, shift)
+        bounds[doc + 1] = end
+
+
+def shingles(text: Text, size: int, unit: str, bits: int, room: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Hashes (uint64, below 2**bits) of the shingles of all documents, and their offsets by document (int64, documents + 1).
+
+    unit  "word" or "char"
+    bits  32 or 64
+    room  a uint64 array that takes the hashes, with as many entries as the texts have bytes; null makes one
+    """
+    first, end = int(text.offsets[0]), int(text.offsets[-1])
+    offsets, data = text.offsets, text.data
+    if end + _SLACK > len(data):
+        data = np.concatenate([data[first:end], np.zeros(_SLACK, np.uint8)])
+        offsets = offsets - first
+    out = np.empty(end - first, np.uint64) if room is None else room
+    bounds = np.zeros(len(offsets), np.int64)
+    shift = np.uint64(64 - bits)
+    _shingles(frozen(offsets), frozen(data), folded(), size, unit == "word", shift, out, bounds)
+    return out[: bounds[-1]], bounds
