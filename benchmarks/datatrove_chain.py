@@ -53,7 +53,7 @@ def main() -> int:
     missing = [str(path) for path in args.input if not path.is_file()]
     if missing:
         parser.error(f"no such file: {', '.join(missing)}")
-    python = args.python or environment()
+    python = args.python or environment("datatrove", PACKAGES)
     work = args.work or Path(tempfile.mkdtemp(prefix="datatrove-"))
     work.mkdir(parents=True, exist_ok=True)
     if any(work.iterdir()):
@@ -71,24 +71,24 @@ def main() -> int:
     return 0
 
 
-def environment() -> Path:
-    """The interpreter of the peer's own environment, made if it is not there."""
-    folder = HERE / ".envs" / "datatrove"
+def environment(name: str, packages: list[str]) -> Path:
+    """The interpreter of a peer's own environment with these packages, made if it is not there."""
+    folder = HERE / ".envs" / name
     python = folder / "bin" / "python"
     stamp = folder / "ready"
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == "\n".join(PACKAGES):
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == "\n".join(packages):
         return python
     print(f"making {folder} (once)", file=sys.stderr)
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-    install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *PACKAGES]
+    install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages]
     done = subprocess.run(install, stderr=subprocess.PIPE, text=True)
     # pip warns of each unused place of a package mirror
     said = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: Location ")]
     if said:
         print("\n".join(said), file=sys.stderr)
     if done.returncode:
-        raise SystemExit(f"datatrove could not be installed into {folder}")
-    stamp.write_text("\n".join(PACKAGES), encoding="utf-8")
+        raise SystemExit(f"{name} could not be installed into {folder}")
+    stamp.write_text("\n".join(packages), encoding="utf-8")
     return python
 
 

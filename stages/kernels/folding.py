@@ -9,6 +9,8 @@ from stages.kernels.hashing import frozen
 from stages.kernels.unicode import FORMAT, UNSPACED, classes
 
 ZERO = 0x30
+_RULES = range(0x2500, 0x25A0)
+"""box drawing and block elements, symbols by category: they rule and frame, as rows of hyphens do"""
 PASSED_OVER = 1
 """entry of `folded` for what is nothing and separates nothing"""
 ALONE = 1 << 31
@@ -25,7 +27,7 @@ def folded() -> np.ndarray:
     Letters are taken in lower case and without non-spacing marks (of the decomposed form), every decimal digit is "0"; spacing
     marks, numerals and other symbols (emoji) stay. Non-spacing marks and format characters (joiners, soft hyphens) are passed
     over, as if they were not there. Everything else separates: white space, punctuation, currency and mathematical signs,
-    controls, the zero-width space.
+    frames, controls, the zero-width space.
     """
     table = np.arange(0x110000, dtype=np.uint32)
     # Ideographs and Hangul syllables stay what they are; beyond the second plane there are only ideographs and invisible tags.
@@ -54,7 +56,7 @@ def _fold(code: int) -> int:
         return ZERO
     if category == "Mn":
         return PASSED_OVER
-    if category[0] not in "LMN" and category != "So":
+    if category[0] not in "LMN" and (category != "So" or code in _RULES):
         return 0
     lower = chr(code).lower()
     bases = [c for c in unicodedata.normalize("NFD", lower) if unicodedata.category(c) != "Mn"]

@@ -106,45 +106,57 @@ _NUMBER ^= _NUMBER >> _HALF
 
 
 @leaf
+def _is_plain(entry: Any) -> Any:
+    """Whether a folded code point goes on with a word and has nothing else to say: no mark, no digit."""
+    return entry > PASSED_OVER and entry < JOINS and entry != ZERO
+
+
+@leaf
+def _append(hash_: Any, buffer: Any, bits: Any, code: Any) -> Any:
+    """Put a code point behind a word's last ones, in a buffer that goes into the hash when it is full."""
+    if code < 0x80:
+        piece, room = np.uint64(code), np.uint64(8)
+    else:
+        piece, room = np.uint64(code) | np.uint64(0x800000), np.uint64(24)
+    if bits + room > np.uint64(64):
+        return _absorb(hash_, buffer), piece, room
+    return hash_, buffer | piece << bits, bits + room
+
+
+@leaf
 def _mixed_words(data: Any, at: Any, stop: Any, fold: Any, out: Any, count: Any) -> Any:
     """Hashes of the words of a run of ASCII letters, digits and code points beyond ASCII; the new count."""
-    hash_, buffer, bits = np.uint64(0), np.uint64(0), np.uint64(0)
-    open_, alone, in_number = False, False, False
+    hash_, buffer, bits = np.uint64(0), np.uint64(0), np.uint64(0)  # bits are 0 between words
+    alone, in_number = False, False
     while True:
         entry = np.uint32(0)
-        if at < stop:
+        while at < stop:  # what is most of a text is not asked what it is not
             code, width = decode(data, at, stop)
             entry = fold[np.uint64(code)]
             at += width
-            if entry == PASSED_OVER:
-                continue
-        if open_ and (entry == 0 or entry & ALONE or (alone and not entry & JOINS)):
+            if alone or not _is_plain(entry):
+                break
+            hash_, buffer, bits = _append(hash_, buffer, bits, entry)
+            in_number = False
+            entry = np.uint32(0)
+        if entry == PASSED_OVER:
+            continue
+        if bits and (entry == 0 or entry & ALONE or (alone and not entry & JOINS)):
             hash_ = _absorb(hash_, buffer)
             if hash_ != _NUMBER or count == 0 or out[count - 1] != _NUMBER:
                 out[count] = hash_
                 count += 1
             hash_, buffer, bits = np.uint64(0), np.uint64(0), np.uint64(0)
-            open_, alone, in_number = False, False, False
+            alone, in_number = False, False
         if entry == 0:
             if at >= stop:
                 return count
             continue
-        code32 = entry & CODE
-        if code32 == ZERO:
-            if in_number:
-                continue
-            in_number = True
-        else:
-            in_number = False
-        open_ = True
+        if entry == ZERO and in_number:
+            continue
+        in_number = entry == ZERO
         alone = alone or entry & ALONE != 0
-        # eight bits of ASCII, 24 of others
-        piece, room = (np.uint64(code32), np.uint64(8)) if code32 < 0x80 else (np.uint64(code32 | 0x800000), np.uint64(24))
-        if bits + room > np.uint64(64):
-            hash_ = _absorb(hash_, buffer)
-            buffer, bits = np.uint64(0), np.uint64(0)
-        buffer |= piece << bits
-        bits += room
+        hash_, buffer, bits = _append(hash_, buffer, bits, entry & CODE)
 
 
 @leaf

@@ -1,5 +1,6 @@
 """What words and shingles of the default MinHash are, written the slow, obvious way."""
 
+import functools
 import unicodedata
 
 UNSPACED_NAMES = (
@@ -15,6 +16,7 @@ UNSPACED_NAMES = (
 )
 
 
+@functools.cache
 def fold(char: str) -> str | None:
     """The definition: what a code point becomes; None if it is passed over, "" if it separates."""
     category = unicodedata.category(char)
@@ -22,7 +24,7 @@ def fold(char: str) -> str | None:
         return None
     if category == "Nd":
         return "0"
-    if category[0] not in "LMN" and category != "So":
+    if category[0] not in "LMN" and (category != "So" or "\u2500" <= char <= "\u259f"):
         return ""
     lower = "σ" if char == "ς" else char.lower()
     bases = "".join(c for c in unicodedata.normalize("NFD", lower) if unicodedata.category(c) != "Mn")
@@ -33,9 +35,10 @@ U64 = 2**64
 STEP, ABSORB = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
 
 
+@functools.cache
 def is_alone(char: str) -> bool:
     if unicodedata.category(char) == "So":
-        return True
+        return fold(char) != ""
     return unicodedata.category(char) in ("Lo", "Lm") and unicodedata.name(char, "").startswith(UNSPACED_NAMES)
 
 

@@ -1,9 +1,7 @@
 """A shingle's code points: lower case, no marks, digits as 0; what separates, what is passed over, what is a word by itself."""
 
-import unicodedata
-
 import pytest
-from slow_shingles import UNSPACED_NAMES, fold
+from slow_shingles import fold, is_alone
 
 from stages.kernels.folding import ALONE, CODE, JOINS, PASSED_OVER, folded
 
@@ -21,8 +19,7 @@ def test_each_code_point_is_folded_by_its_definition() -> None:
 def test_letters_of_scripts_without_spaces_and_symbols_are_words_by_themselves() -> None:
     table = folded()
     for code in [*range(0xD800), 0x20000, 0x1F44D]:
-        category, name = unicodedata.category(chr(code)), unicodedata.name(chr(code), "")
-        if category == "So" or (category in ("Lo", "Lm") and name.startswith(UNSPACED_NAMES)):
+        if is_alone(chr(code)):
             assert table[code] & ALONE
 
 

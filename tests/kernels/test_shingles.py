@@ -63,6 +63,7 @@ def test_a_document_has_a_shingle_from_its_fifth_word_on() -> None:
         ("don't re-use U.S. mail@example.com", 9),
         ("abc123def", 1),
         ("1 2 3", 1),
+        ("┌──┐ │ one │ ▒▒▒", 1),
     ],
 )
 def test_a_word_is_a_run_of_letters_or_a_letter_of_a_script_without_spaces(text: str, words: int) -> None:
