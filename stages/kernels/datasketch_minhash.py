@@ -6,18 +6,20 @@ an `update` with each of its shingles. Its hash is the first 4 bytes of SHA-1, o
 """
 
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 
 from stages.kernels.hashing import frozen
-from stages.kernels.minhash import groups
 from stages.kernels.minima import affine_minima, mersenne_minima
 from stages.kernels.sha1 import sha1_heads
 from stages.kernels.spans import space_words, spans
 from stages.kernels.text import Text, text_of
 
 _MERSENNE = 2**61 - 1
+_GROUP_BYTES = 2**20
+"""text that is handled at once: a span of each of its shingles takes ten times as much"""
 
 
 def datasketch_minhash(text: Text, size: int, unit: str, count: int, seed: int, scheme: str) -> tuple[np.ndarray, np.ndarray]:
@@ -30,7 +32,7 @@ def datasketch_minhash(text: Text, size: int, unit: str, count: int, seed: int, 
     bits = 64 if scheme == "affine64" else 32
     signature = np.empty((len(text.offsets) - 1, count), np.uint64 if bits == 64 else np.uint32)
     counts = np.empty(len(signature), np.int64)
-    for first, end in groups(text.offsets):
+    for first, end in _groups(text.offsets):
         lower = _lower(Text(text.offsets[first : end + 1], text.data))
         found = spans(*space_words(lower), lower.data, size, unit)
         hashes = sha1_heads(found.data, found.starts, found.ends, bits)
@@ -41,6 +43,16 @@ def datasketch_minhash(text: Text, size: int, unit: str, count: int, seed: int, 
         signature[first:end] = minima
         counts[first:end] = np.diff(found.offsets)
     return signature, counts
+
+
+def _groups(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Ranges of documents of up to `_GROUP_BYTES` each, or of one document."""
+    first = 0
+    while first < len(offsets) - 1:
+        end = int(np.searchsorted(offsets, offsets[first] + _GROUP_BYTES, side="right")) - 1
+        end = max(end, first + 1)
+        yield first, end
+        first = end
 
 
 def _lower(text: Text) -> Text:

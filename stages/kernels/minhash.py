@@ -1,20 +1,18 @@
 """MinHash signatures of folded shingles, 32 or 64 bits a value, and the keys of their bands."""
 
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from stages.kernels.compile import leaf
+from stages.kernels.folding import folded
 from stages.kernels.hashing import frozen, mix64, xxh64
-from stages.kernels.minima import affine_minima
-from stages.kernels.shingles import shingles
+from stages.kernels.minima import SIGN, least_affine32, least_affine64, padded
+from stages.kernels.shingles import SLACK, shingle_hashes, with_slack
 from stages.kernels.text import Text
 
 _STEP = 0x9E3779B97F4A7C15
-_GROUP_BYTES = 2**20
-"""text whose shingles are hashed before their minima are taken: the hashes are still in the cache then"""
 
 
 @functools.cache
@@ -38,23 +36,54 @@ def minhash(text: Text, size: int, unit: str, count: int, seed: int, bits: int) 
     factors, addends = permutations(count, seed, bits)
     signature = np.empty((len(text.offsets) - 1, count), factors.dtype)
     counts = np.empty(len(signature), np.int64)
-    parts = list(groups(text.offsets))
-    room = np.empty(max((int(text.offsets[end] - text.offsets[first]) for first, end in parts), default=0), np.uint64)
-    for first, end in parts:
-        hashes, bounds = shingles(Text(text.offsets[first : end + 1], text.data), size, unit, bits, room)
-        signature[first:end] = affine_minima(hashes, bounds, factors, addends)
-        counts[first:end] = np.diff(bounds)
+    arrays = [padded(factors), padded(addends if bits == 32 else addends ^ SIGN), np.empty(len(padded(factors)), factors.dtype)]
+    room = np.empty(int(np.diff(text.offsets).max(initial=0)), np.uint64)  # one document's hashes, which stay in the cache
+    fill = _signatures32 if bits == 32 else _signatures64
+    # only the last documents are copied to have bytes behind them
+    last = max(0, int(np.searchsorted(text.offsets, len(text.data) - SLACK, side="right")) - 1)
+    for first, end in ((0, last), (last, len(signature))):
+        offsets, data = with_slack(Text(text.offsets[first : end + 1], text.data))
+        places = [frozen(offsets), frozen(data), folded(), size, unit == "word", room]
+        fill(*places, *arrays, signature[first:end], counts[first:end])
     return signature, counts
 
 
-def groups(offsets: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Ranges of documents of up to `_GROUP_BYTES` each, or of one document."""
-    first = 0
-    while first < len(offsets) - 1:
-        end = int(np.searchsorted(offsets, offsets[first] + _GROUP_BYTES, side="right")) - 1
-        end = max(end, first + 1)
-        yield first, end
-        first = end
+@leaf
+def _signatures32(
+    offsets: Any,
+    data: Any,
+    fold: Any,
+    size: Any,
+    by_word: Any,
+    room: Any,
+    factors: Any,
+    addends: Any,
+    minima: Any,
+    out: Any,
+    counts: Any,
+) -> None:
+    for doc in range(len(out)):
+        counts[doc] = shingle_hashes(data, offsets[doc], offsets[doc + 1], fold, size, by_word, np.uint64(32), room)
+        least_affine32(room, np.int64(0), counts[doc], factors, addends, minima, out[doc])
+
+
+@leaf
+def _signatures64(
+    offsets: Any,
+    data: Any,
+    fold: Any,
+    size: Any,
+    by_word: Any,
+    room: Any,
+    factors: Any,
+    addends: Any,
+    minima: Any,
+    out: Any,
+    counts: Any,
+) -> None:
+    for doc in range(len(out)):
+        counts[doc] = shingle_hashes(data, offsets[doc], offsets[doc + 1], fold, size, by_word, np.uint64(0), room)
+        least_affine64(room, np.int64(0), counts[doc], factors, addends, minima, out[doc])
 
 
 @leaf

@@ -22,7 +22,7 @@ from numba.extending import intrinsic  # isort: skip
 cgutils: Any = _cgutils
 _MERSENNE_BITS = 61
 _MERSENNE = 2**_MERSENNE_BITS - 1
-_SIGN = np.uint64(2**63)
+SIGN = np.uint64(2**63)
 _VECTORS = 2
 """in a block: with more, minima, factors and addends do not fit into the sixteen registers that most processors have"""
 _BLOCK = 16
@@ -108,45 +108,59 @@ _mersenne61: Any = _block_minima(64, _mersenne)
 
 
 @leaf
-def _minima_affine32(hashes: Any, offsets: Any, factors: Any, addends: Any, minima: Any, out: Any) -> None:
-    for doc in range(len(offsets) - 1):
-        minima[:] = np.uint32(2**32 - 1)
-        first, end = offsets[doc], offsets[doc + 1]
-        while first < end:
-            until = min(first + _AT_ONCE, end)
-            for at in range(0, len(minima), _VECTORS * 8):
-                _affine32(hashes, first, until, factors, addends, np.uint64(0), minima, at)
-            first = until
-        for p in range(out.shape[1]):
-            out[doc, p] = minima[p]
+def least_affine32(hashes: Any, first: Any, end: Any, factors: Any, addends: Any, minima: Any, out: Any) -> None:
+    """Write one document's minima into `out`. All but `out` are padded (`padded`); so is `minima`, which is scratch."""
+    minima[:] = np.uint32(2**32 - 1)
+    while first < end:
+        until = min(first + _AT_ONCE, end)
+        for at in range(0, len(minima), _VECTORS * 8):
+            _affine32(hashes, first, until, factors, addends, np.uint64(0), minima, at)
+        first = until
+    for p in range(len(out)):
+        out[p] = minima[p]
 
 
 @leaf
-def _minima_affine64(hashes: Any, offsets: Any, factors: Any, addends: Any, minima: Any, out: Any) -> None:
-    for doc in range(len(offsets) - 1):
-        minima[:] = _SIGN - np.uint64(1)
-        first, end = offsets[doc], offsets[doc + 1]
-        while first < end:
-            until = min(first + _AT_ONCE, end)
-            for at in range(0, len(minima), _VECTORS * 4):
-                _affine64(hashes, first, until, factors, addends, np.uint64(0), minima, at)
-            first = until
-        for p in range(out.shape[1]):
-            out[doc, p] = minima[p] ^ _SIGN
+def least_affine64(hashes: Any, first: Any, end: Any, factors: Any, addends: Any, minima: Any, out: Any) -> None:
+    """The same of 64 bits; addends are `addends ^ SIGN`, which makes of a comparison without sign one with it."""
+    minima[:] = SIGN - np.uint64(1)
+    while first < end:
+        until = min(first + _AT_ONCE, end)
+        for at in range(0, len(minima), _VECTORS * 4):
+            _affine64(hashes, first, until, factors, addends, np.uint64(0), minima, at)
+        first = until
+    for p in range(len(out)):
+        out[p] = minima[p] ^ SIGN
 
 
 @leaf
-def _minima_mersenne(hashes: Any, offsets: Any, factors: Any, addends: Any, mask: Any, minima: Any, out: Any) -> None:
-    for doc in range(len(offsets) - 1):
-        minima[:] = mask
-        first, end = offsets[doc], offsets[doc + 1]
-        while first < end:
-            until = min(first + _AT_ONCE, end)
-            for at in range(0, len(minima), _VECTORS * 4):
-                _mersenne61(hashes, first, until, factors, addends, mask, minima, at)
-            first = until
-        for p in range(out.shape[1]):
-            out[doc, p] = minima[p]
+def _least_mersenne(hashes: Any, first: Any, end: Any, factors: Any, addends: Any, mask: Any, minima: Any, out: Any) -> None:
+    minima[:] = mask
+    while first < end:
+        until = min(first + _AT_ONCE, end)
+        for at in range(0, len(minima), _VECTORS * 4):
+            _mersenne61(hashes, first, until, factors, addends, mask, minima, at)
+        first = until
+    for p in range(len(out)):
+        out[p] = minima[p]
+
+
+@leaf
+def _all_affine32(hashes: Any, offsets: Any, factors: Any, addends: Any, minima: Any, out: Any) -> None:
+    for doc in range(len(out)):
+        least_affine32(hashes, offsets[doc], offsets[doc + 1], factors, addends, minima, out[doc])
+
+
+@leaf
+def _all_affine64(hashes: Any, offsets: Any, factors: Any, addends: Any, minima: Any, out: Any) -> None:
+    for doc in range(len(out)):
+        least_affine64(hashes, offsets[doc], offsets[doc + 1], factors, addends, minima, out[doc])
+
+
+@leaf
+def _all_mersenne(hashes: Any, offsets: Any, factors: Any, addends: Any, mask: Any, minima: Any, out: Any) -> None:
+    for doc in range(len(out)):
+        _least_mersenne(hashes, offsets[doc], offsets[doc + 1], factors, addends, mask, minima, out[doc])
 
 
 def affine_minima(hashes: np.ndarray, offsets: np.ndarray, factors: np.ndarray, addends: np.ndarray) -> np.ndarray:
@@ -156,12 +170,12 @@ def affine_minima(hashes: np.ndarray, offsets: np.ndarray, factors: np.ndarray, 
     A document without hashes has the largest number everywhere: its signature must not be used.
     """
     out = np.empty((len(offsets) - 1, len(factors)), factors.dtype)
-    arrays = [frozen(hashes), frozen(offsets), _padded(factors)]
+    arrays = [frozen(hashes), frozen(offsets), padded(factors)]
     minima = np.empty(len(arrays[2]), factors.dtype)
     if factors.dtype == np.uint32:
-        _minima_affine32(*arrays, _padded(addends), minima, out)
-    else:  # half of the range added to both sides of a comparison makes one without sign of the one with it
-        _minima_affine64(*arrays, _padded(addends ^ _SIGN), minima, out)
+        _all_affine32(*arrays, padded(addends), minima, out)
+    else:
+        _all_affine64(*arrays, padded(addends ^ SIGN), minima, out)
     return out
 
 
@@ -171,11 +185,12 @@ def mersenne_minima(hashes: np.ndarray, offsets: np.ndarray, factors: np.ndarray
     uint32 or uint64, (documents, permutations). A document without hashes has the largest number everywhere.
     """
     out = np.empty((len(offsets) - 1, len(factors)), np.uint32 if bits == 32 else np.uint64)
-    factors, addends = _padded(factors), _padded(addends)
+    factors, addends = padded(factors), padded(addends)
     mask = np.uint64(min(2**bits - 1, _MERSENNE))
-    _minima_mersenne(frozen(hashes), frozen(offsets), factors, addends, mask, np.empty(len(factors), np.uint64), out)
+    _all_mersenne(frozen(hashes), frozen(offsets), factors, addends, mask, np.empty(len(factors), np.uint64), out)
     return out
 
 
-def _padded(numbers: np.ndarray) -> np.ndarray:
-    return frozen(np.pad(numbers, (0, -len(numbers) % _BLOCK)))
+def padded(numbers: np.ndarray) -> np.ndarray:
+    """Numbers with zeros behind them, up to whole blocks."""
+    return frozen(np.concatenate([numbers, np.zeros(-len(numbers) % _BLOCK, numbers.dtype)]))

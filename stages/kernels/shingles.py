@@ -32,7 +32,7 @@ _HALF = np.uint64(32)
 _ALL = np.uint64(2**64 - 1)
 _LOWER = np.uint64(0x2020202020202020)
 _BLOCK = 64
-_SLACK = _BLOCK + 16
+SLACK = _BLOCK + 16
 """bytes behind a text that are read, and do not count"""
 
 
@@ -161,7 +161,7 @@ def _mixed_words(data: Any, at: Any, stop: Any, fold: Any, out: Any, count: Any)
 
 @leaf
 def word_hashes(data: Any, start: Any, end: Any, fold: Any, out: Any) -> Any:
-    """Write the hashes (uint64) of the words of `data[start:end]`; return how many. `_SLACK` bytes must follow `end`.
+    """Write the hashes (uint64) of the words of `data[start:end]`; return how many. `SLACK` bytes must follow `end`.
 
     The hash of a word absorbs eight bytes at a time, a code point beyond ASCII as three bytes with the uppermost bit set.
     """
@@ -242,51 +242,60 @@ def char_hashes(data: Any, at: Any, end: Any, fold: Any, out: Any) -> Any:
 
 
 @leaf
-def _roll(units: Any, first: Any, end: Any, size: Any, shift: Any) -> Any:
-    """Turn hashes of units from `first` to `end`, in place, into those of shingles of `size` of them; return the new end."""
-    if end - first < size:
-        return first
+def _roll(units: Any, count: Any, size: Any, shift: Any) -> Any:
+    """Turn the hashes of `count` units, in place, into those of the shingles of `size` of them; return how many there are."""
+    if count < size:
+        return 0
     gone = np.uint64(1)
     for _ in range(size):
         gone *= _STEP
     rolling, leaving = np.uint64(0), np.uint64(0)
-    for at in range(first, first + size - 1):
+    for at in range(size - 1):
         rolling = rolling * _STEP + units[np.uint64(at)]
-    for at in range(first + size - 1, end):
+    for at in range(size - 1, count):
         rolling = rolling * _STEP + units[np.uint64(at)] - leaving * gone
-        begin = np.uint64(at - size + 1)
-        leaving = units[begin]
-        units[begin] = mix64(rolling) >> shift
-    return end - size + 1
+        first = np.uint64(at - size + 1)
+        leaving = units[first]
+        units[first] = mix64(rolling) >> shift
+    return count - size + 1
+
+
+@leaf
+def shingle_hashes(data: Any, start: Any, end: Any, fold: Any, size: Any, by_word: Any, shift: Any, out: Any) -> Any:
+    """Write the hashes of the shingles of `data[start:end]`; return how many. `SLACK` bytes must follow `end`.
+
+    `out` has room for as many as bytes; shift is 64 less the width of a hash.
+    """
+    if by_word:
+        return _roll(out, word_hashes(data, start, end, fold, out), size, shift)
+    return _roll(out, char_hashes(data, start, end, fold, out), size, shift)
 
 
 @leaf
 def _shingles(offsets: Any, data: Any, fold: Any, size: Any, by_word: Any, shift: Any, out: Any, bounds: Any) -> None:
-    end = np.int64(0)
     for doc in range(len(offsets) - 1):
-        room = out[end:]
-        if by_word:
-            count = word_hashes(data, offsets[doc], offsets[doc + 1], fold, room)
-        else:
-            count = char_hashes(data, offsets[doc], offsets[doc + 1], fold, room)
-        end = _roll(out, end, end + count, size, shift)
-        bounds[doc + 1] = end
+        first = bounds[doc]
+        count = shingle_hashes(data, offsets[doc], offsets[doc + 1], fold, size, by_word, shift, out[first:])
+        bounds[doc + 1] = first + count
 
 
-def shingles(text: Text, size: int, unit: str, bits: int, room: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def shingles(text: Text, size: int, unit: str, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Hashes (uint64, below 2**bits) of the shingles of all documents, and their offsets by document (int64, documents + 1).
 
     unit  "word" or "char"
     bits  32 or 64
-    room  a uint64 array that takes the hashes, with as many entries as the texts have bytes; null makes one
     """
-    first, end = int(text.offsets[0]), int(text.offsets[-1])
-    offsets, data = text.offsets, text.data
-    if end + _SLACK > len(data):
-        data = np.concatenate([data[first:end], np.zeros(_SLACK, np.uint8)])
-        offsets = offsets - first
-    out = np.empty(end - first, np.uint64) if room is None else room
+    offsets, data = with_slack(text)
+    out = np.empty(int(offsets[-1] - offsets[0]), np.uint64)
     bounds = np.zeros(len(offsets), np.int64)
     shift = np.uint64(64 - bits)
     _shingles(frozen(offsets), frozen(data), folded(), size, unit == "word", shift, out, bounds)
     return out[: bounds[-1]], bounds
+
+
+def with_slack(text: Text) -> Text:
+    """The same texts, copied if fewer than `SLACK` bytes follow the last one."""
+    first, end = int(text.offsets[0]), int(text.offsets[-1])
+    if end + SLACK <= len(text.data):
+        return text
+    return Text(text.offsets - first, np.concatenate([text.data[first:end], np.zeros(SLACK, np.uint8)]))

@@ -3,10 +3,11 @@
 import random
 
 import datasketch
+import numpy as np
 import pyarrow as pa
 import pytest
 
-from stages.kernels import minhash
+from stages.kernels import datasketch_minhash as kernel
 from stages.kernels.datasketch_minhash import datasketch_minhash
 from stages.kernels.text import text_of
 
@@ -28,7 +29,7 @@ def test_signatures_are_those_of_datasketch(
     rng = random.Random(size)
     texts = ["".join(rng.choices(ALPHABET, k=rng.randrange(90))) for _ in range(150)]
     texts += ["", " ", "ΟΔΟΣ", "Hello World, this is a longer text than the others of a test " * 30]
-    monkeypatch.setattr(minhash, "_GROUP_BYTES", 500)
+    monkeypatch.setattr(kernel, "_GROUP_BYTES", 500)
     found, counts = datasketch_minhash(text_of(pa.array(["unused", *texts]).slice(1)), size, unit, count, seed, scheme)
     for text, signature, shingle_count in zip(texts, found, counts, strict=True):
         expected = datasketch.MinHash(count, seed=seed, scheme=scheme)
@@ -36,3 +37,9 @@ def test_signatures_are_those_of_datasketch(
         assert shingle_count == len(shingles_of(text, size, unit))
         assert signature.dtype == (expected.hashvalues.dtype if scheme != "legacy" else "uint32")
         assert signature.tolist() == expected.hashvalues.tolist()
+
+
+def test_a_group_holds_documents_up_to_its_bytes_or_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "_GROUP_BYTES", 10)
+    assert list(kernel._groups(np.array([5, 9, 15, 16, 40, 40, 44]))) == [(0, 2), (2, 3), (3, 4), (4, 6)]
+    assert list(kernel._groups(np.array([5]))) == []

@@ -1,16 +1,19 @@
 """A signature holds the minima of the shingles' hashes, estimates similarity without bias, and does not depend on the batch."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import datasketch
 import numpy as np
 import pyarrow as pa
 import pytest
 import xxhash
 
-from stages.kernels import minhash as kernel
-from stages.kernels.minhash import band_keys, groups, minhash, permutations
+from stages.kernels.minhash import band_keys, minhash, permutations
 from stages.kernels.minima import affine_minima
 from stages.kernels.shingles import shingles
-from stages.kernels.text import text_of
+from stages.kernels.text import Text, text_of
 
 TEXTS = ["", "one two three", "a much longer text than this one is " * 40, "漢字かな交じり文", "x " * 7, "one two three"]
 
@@ -38,19 +41,39 @@ def test_a_value_is_the_minimum_of_a_permutation(bits: int, unit: str, count: in
         assert found[doc].tolist() == [min((x * a + b) % 2**bits for x in mine) for a, b in zip(factors, addends, strict=True)]
 
 
-@pytest.mark.parametrize("group_bytes", [1, 20, 500])
-def test_signatures_do_not_depend_on_how_documents_are_grouped(group_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = text_of(pa.array(["skipped", *TEXTS, "last"]).slice(1))
-    whole = minhash(text, 2, "word", 16, 1, 32)
-    monkeypatch.setattr(kernel, "_GROUP_BYTES", group_bytes)
-    for all_at_once, grouped in zip(whole, minhash(text, 2, "word", 16, 1, 32), strict=True):
-        assert all_at_once.tolist() == grouped.tolist()
+@pytest.mark.parametrize("behind", [0, 1, 79, 80, 81, 200])
+def test_a_signature_does_not_depend_on_what_is_behind_or_before_the_text(behind: int) -> None:
+    text = text_of(pa.array(["skipped", *TEXTS]))
+    whole, _ = minhash(text, 2, "word", 16, 1, 32)
+    data = np.concatenate([text.data[: text.offsets[-1]], np.full(behind, 0x61, np.uint8)])
+    found, counts = minhash(Text(text.offsets[1:], data), 2, "word", 16, 1, 32)
+    assert found.tolist() == whole[1:].tolist()
+    for at in range(len(TEXTS)):
+        alone, count = minhash(Text(text.offsets[at + 1 : at + 3], data), 2, "word", 16, 1, 32)
+        assert (alone.tolist(), count.tolist()) == ([found[at].tolist()], [counts[at]])
 
 
-def test_a_group_holds_documents_up_to_its_bytes_or_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "_GROUP_BYTES", 10)
-    assert list(groups(np.array([5, 9, 15, 16, 40, 40, 44]))) == [(0, 2), (2, 3), (3, 4), (4, 6)]
-    assert list(groups(np.array([5]))) == []
+BEFORE_A_WALL = """
+import ctypes, mmap
+import numpy as np
+from stages.kernels.minhash import minhash
+from stages.kernels.text import Text
+
+page = mmap.PAGESIZE
+memory = mmap.mmap(-1, 2 * page)
+wall = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + page
+assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(wall), ctypes.c_size_t(page), 0) == 0
+for size in (1, 7, 8, 63, 64, 65, 200):
+    memory[page - size : page] = (b" words" * 40)[-size:]
+    data = np.frombuffer(memory, np.uint8, page)
+    for unit in ("word", "char"):
+        minhash(Text(np.array([page - size, page]), data), 2, unit, 16, 1, 32)
+"""
+
+
+def test_nothing_is_read_behind_the_last_byte() -> None:
+    done = subprocess.run([sys.executable, "-c", BEFORE_A_WALL], cwd=Path(__file__).parents[2])
+    assert done.returncode == 0
 
 
 def test_band_keys_hash_the_rows_of_a_band() -> None:

@@ -128,10 +128,3 @@ def test_bytes_behind_a_text_do_not_count() -> None:
         alone, _ = shingles(Text(np.array([0, end]), data[:end]), 1, "word", 64)
         within, _ = shingles(Text(np.array([0, end]), np.concatenate([data, np.full(99, 0x61, np.uint8)])), 1, "word", 64)
         assert alone.tolist() == within.tolist() == hashes_slowly("one two three"[:end], 1, "word")
-
-
-def test_hashes_fill_the_given_room() -> None:
-    room = np.zeros(64, np.uint64)
-    hashes, _ = shingles(text_of(pa.array(["one two three"])), 1, "word", 64, room)
-    assert hashes.base is room
-    assert hashes.tolist() == hashes_of(["one two three"], 1)[0]
