@@ -11,11 +11,10 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from stages.kernels.hashing import frozen
 from stages.kernels.minima import affine_minima, mersenne_minima
 from stages.kernels.sha1 import sha1_heads
 from stages.kernels.spans import space_words, spans
-from stages.kernels.text import Text, text_of
+from stages.kernels.text import Text, frozen, text_of
 
 _MERSENNE = 2**61 - 1
 _GROUP_BYTES = 2**20

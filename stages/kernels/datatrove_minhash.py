@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 
 from stages.kernels.compile import leaf
-from stages.kernels.hashing import frozen, xxh64
+from stages.kernels.hashing import xxh64
 from stages.kernels.minima import mersenne_minima
 from stages.kernels.sha1 import sha1_heads
 from stages.kernels.spans import spans
-from stages.kernels.text import Text, text_of
+from stages.kernels.text import Text, frozen, text_of
 from stages.kernels.unicode import PUNCTUATION, classes
 from stages.kernels.words import words_of
 

@@ -5,7 +5,7 @@ import unicodedata
 
 import numpy as np
 
-from stages.kernels.hashing import frozen
+from stages.kernels.text import frozen
 from stages.kernels.unicode import FORMAT, UNSPACED, classes
 
 ZERO = 0x30

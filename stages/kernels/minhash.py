@@ -7,10 +7,10 @@ import numpy as np
 
 from stages.kernels.compile import leaf
 from stages.kernels.folding import folded
-from stages.kernels.hashing import frozen, mix64, xxh64
+from stages.kernels.hashing import mix64, xxh64
 from stages.kernels.minima import SIGN, least_affine32, least_affine64, padded
-from stages.kernels.shingles import SLACK, shingle_hashes, with_slack
-from stages.kernels.text import Text
+from stages.kernels.shingles import shingle_hashes, with_slack
+from stages.kernels.text import Text, frozen
 
 _STEP = 0x9E3779B97F4A7C15
 
@@ -39,11 +39,8 @@ def minhash(text: Text, size: int, unit: str, count: int, seed: int, bits: int) 
     arrays = [padded(factors), padded(addends if bits == 32 else addends ^ SIGN), np.empty(len(padded(factors)), factors.dtype)]
     room = np.empty(int(np.diff(text.offsets).max(initial=0)), np.uint64)  # one document's hashes, which stay in the cache
     fill = _signatures32 if bits == 32 else _signatures64
-    # only the last documents are copied to have bytes behind them
-    last = max(0, int(np.searchsorted(text.offsets, len(text.data) - SLACK, side="right")) - 1)
-    for first, end in ((0, last), (last, len(signature))):
-        offsets, data = with_slack(Text(text.offsets[first : end + 1], text.data))
-        places = [frozen(offsets), frozen(data), folded(), size, unit == "word", room]
+    for first, end, offsets, data in with_slack(text):
+        places = [offsets, data, folded(), size, unit == "word", room]
         fill(*places, *arrays, signature[first:end], counts[first:end])
     return signature, counts
 

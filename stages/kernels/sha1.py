@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.hashing import frozen
+from stages.kernels.text import frozen
 
 # after compile.py, which tells numba where its cache is
 from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip

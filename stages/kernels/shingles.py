@@ -9,20 +9,17 @@ as one, so that 1,000 and 1000 and 10:30 are the same, and a table of figures is
 beside a word that is a letter or symbol by itself.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from stages.kernels.bits import BLOCK, mask_of, trailing_zeros
 from stages.kernels.compile import leaf
 from stages.kernels.folding import ALONE, CODE, JOINS, PASSED_OVER, ZERO, folded
-from stages.kernels.hashing import frozen, load64, mix64
-from stages.kernels.text import Text
+from stages.kernels.hashing import load64, mix64
+from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import decode
-
-# after compile.py, which tells numba where its cache is
-from llvmlite import ir  # type: ignore[import-untyped]  # isort: skip
-from numba import types  # isort: skip
-from numba.extending import intrinsic  # isort: skip
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 """odd; the multiplier of the rolling hash"""
@@ -31,52 +28,13 @@ _ABSORB = np.uint64(0xD6E8FEB86659FD93)
 _HALF = np.uint64(32)
 _ALL = np.uint64(2**64 - 1)
 _LOWER = np.uint64(0x2020202020202020)
-_BLOCK = 64
-SLACK = _BLOCK + 16
+SLACK = BLOCK + 16
 """bytes behind a text that are read, and do not count"""
 
 
-def _which(test: Any) -> Any:
-    """An intrinsic: which of the 64 bytes from `index` on pass a test, as bits of a uint64, the first byte's the lowest."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        vector = ir.VectorType(ir.IntType(8), _BLOCK)
-        bytes_ = builder.load(builder.bitcast(builder.gep(data, [args[1]]), vector.as_pointer()))
-        bytes_.align = 1
-        return builder.bitcast(test(builder, bytes_, lambda byte: ir.Constant(vector, [byte] * _BLOCK)), ir.IntType(64))
-
-    def which(_context: Any, data: Any, index: Any) -> Any:
-        return types.uint64(data, types.int64), generate
-
-    return intrinsic(which)
-
-
-def _is_letter(builder: Any, bytes_: Any, all_: Any) -> Any:
-    lower = builder.or_(bytes_, all_(0x20))
-    return builder.icmp_unsigned("<", builder.sub(lower, all_(ord("a"))), all_(26))
-
-
-def _is_other(builder: Any, bytes_: Any, all_: Any) -> Any:
-    digit = builder.icmp_unsigned("<", builder.sub(bytes_, all_(ord("0"))), all_(10))
-    return builder.or_(digit, builder.icmp_signed("<", bytes_, all_(0)))
-
-
-_letters: Any = _which(_is_letter)
-"""ASCII letters"""
-_others: Any = _which(_is_other)
-"""ASCII digits and bytes of code points beyond ASCII"""
-
-
-def _count_zeros(_context: Any, x: Any) -> Any:
-    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
-
-    return types.uint64(types.uint64), generate
-
-
-_trailing_zeros: Any = intrinsic(_count_zeros)
-"""zero bits below the lowest one; 64 of zero"""
+_letters = mask_of(0x61, 0x7A, fold=True)
+_digits = mask_of(0x30, 0x39)
+_high = mask_of(0x80, 0xFF)
 
 _FIRST_EIGHT = frozen(np.array([2 ** (8 * min(size, 8)) - 1 for size in range(17)], np.uint64))
 _NEXT_EIGHT = frozen(np.array([2 ** (8 * max(size - 8, 0)) - 1 for size in range(17)], np.uint64))
@@ -168,19 +126,19 @@ def word_hashes(data: Any, start: Any, end: Any, fold: Any, out: Any) -> Any:
     count, block, begin = 0, start, start
     was_inside, carried = np.uint64(0), np.uint64(0)
     while block < end:
-        valid = _ALL if end - block >= _BLOCK else (np.uint64(1) << np.uint64(end - block)) - np.uint64(1)
-        others = _others(data, block) & valid
+        valid = _ALL if end - block >= BLOCK else (np.uint64(1) << np.uint64(end - block)) - np.uint64(1)
+        others = (_digits(data, block) | _high(data, block)) & valid
         inside = _letters(data, block) & valid | others
         before = inside << np.uint64(1) | was_inside
         starts, ends = inside & ~before, before & ~inside
         if was_inside == 0:
-            begin = block + np.int64(_trailing_zeros(starts))
+            begin = block + trailing_zeros(starts)
             starts &= starts - np.uint64(1)
         while ends:
-            place = _trailing_zeros(ends)
+            place = trailing_zeros(ends)
             ends &= ends - np.uint64(1)
-            stop = block + np.int64(place)
-            below = (np.uint64(1) << place) - np.uint64(1)
+            stop = block + place
+            below = (np.uint64(1) << np.uint64(place)) - np.uint64(1)
             if others & below | carried:
                 count = _mixed_words(data, begin, stop, fold, out, count)
                 others &= ~below
@@ -194,11 +152,11 @@ def word_hashes(data: Any, start: Any, end: Any, fold: Any, out: Any) -> Any:
                     two = _absorb(one, (load64(data, begin + 8) | _LOWER) & _NEXT_EIGHT[size])
                     out[count] = two if size > np.uint64(8) else one
                 count += 1
-            begin = block + np.int64(_trailing_zeros(starts))
+            begin = block + trailing_zeros(starts)
             starts &= starts - np.uint64(1)
         was_inside = inside >> np.uint64(63)
         carried |= others
-        block += _BLOCK
+        block += BLOCK
     if was_inside:
         return _mixed_words(data, begin, end, fold, out, count)
     return count
@@ -285,17 +243,21 @@ def shingles(text: Text, size: int, unit: str, bits: int) -> tuple[np.ndarray, n
     unit  "word" or "char"
     bits  32 or 64
     """
-    offsets, data = with_slack(text)
-    out = np.empty(int(offsets[-1] - offsets[0]), np.uint64)
-    bounds = np.zeros(len(offsets), np.int64)
+    out = np.empty(len(text.data), np.uint64)
+    bounds = np.zeros(len(text.offsets), np.int64)
     shift = np.uint64(64 - bits)
-    _shingles(frozen(offsets), frozen(data), folded(), size, unit == "word", shift, out, bounds)
+    for first, end, offsets, data in with_slack(text):
+        _shingles(offsets, data, folded(), size, unit == "word", shift, out, bounds[first : end + 1])
     return out[: bounds[-1]], bounds
 
 
-def with_slack(text: Text) -> Text:
-    """The same texts, copied if fewer than `SLACK` bytes follow the last one."""
-    first, end = int(text.offsets[0]), int(text.offsets[-1])
-    if end + SLACK <= len(text.data):
-        return text
-    return Text(text.offsets - first, np.concatenate([text.data[first:end], np.zeros(SLACK, np.uint8)]))
+def with_slack(text: Text) -> Iterator[tuple[int, int, np.ndarray, np.ndarray]]:
+    """Documents from the first to the second number, their offsets, and bytes which at least `SLACK` others follow.
+
+    Two parts: the last documents are copied, with zeros behind them.
+    """
+    last = len(text.offsets) - 1
+    part = max(0, int(np.searchsorted(text.offsets, len(text.data) - SLACK, side="right")) - 1)
+    yield 0, part, text.offsets[: part + 1], text.data
+    data = np.concatenate([text.data[text.offsets[part] :], np.zeros(SLACK, np.uint8)])
+    yield part, last, frozen(text.offsets[part:] - text.offsets[part]), frozen(data)

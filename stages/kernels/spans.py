@@ -5,8 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.hashing import frozen
-from stages.kernels.text import Text
+from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import SPACE, classes, decode
 
 
