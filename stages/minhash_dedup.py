@@ -1,7 +1,7 @@
 """Drop documents that are nearly the same as another."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +18,10 @@ from stages.kernels.components import (
     similar_survivors,
     union_roots,
 )
-from stages.kernels.datatrove_minhash import datatrove_shingles, datatrove_signatures
-from stages.kernels.minhash import band_keys, shingles, signatures
-from stages.kernels.words import words
+from stages.kernels.datasketch_minhash import datasketch_minhash
+from stages.kernels.datatrove_minhash import datatrove_minhash
+from stages.kernels.minhash import band_keys, minhash
+from stages.kernels.text import Text
 
 HELD_MEMBERS = 2**18
 """documents whose signatures `solve` holds at once; a larger component is held whole"""
@@ -37,9 +38,12 @@ class MinhashDedup(Global):
                        of its values; the survivor named is the most similar one. Nothing is dropped over a chain of others.
     verify: none       of all documents joined by chains of shared bands one stays (datatrove's decision).
 
-    mode: sluice     shingles of folded words: lower case, no marks, numbers as 0, no punctuation; 32-bit values.
-    mode: datatrove  datatrove 0.10 number for number: simplified text, spaCy's words, affine maps modulo 2**61 - 1. For
-                     its decisions set verify: none, too.
+    mode: sluice      shingles of folded words: lower case, no marks, numbers as 0, no punctuation; every letter of a script
+                      without spaces is a word (kernels/shingles.py has all of it).
+    mode: datatrove   datatrove 0.10 number for number: simplified text, spaCy's words, affine maps modulo 2**61 - 1. For
+                      its decisions set verify: none, too.
+    mode: datasketch  the numbers of datasketch 2.0's MinHash(num_perm=bands * rows, seed, scheme=scheme) with its SHA-1, over
+                      words of text.lower().split() joined by single spaces, or over characters of that joined text.
 
     Who stays is decided by `keep`, then the smaller source, the smaller id, the address. `keep: root` is datatrove's choice:
     the root of its union by size, fed band by band in the order of signatures, then of the input. A document with fewer words
@@ -51,16 +55,23 @@ class MinhashDedup(Global):
     once, and signatures and names of components' members alone.
     """
 
+    version: ClassVar[int] = 2
+
     bands: int = Field(14, description="bands; more find less similar pairs", ge=1, le=1000)
     rows: int = Field(8, description="values in a band; more ask for more similar pairs", ge=1, le=100)
     shingle_size: int = Field(5, description="consecutive words (or characters) in a shingle", ge=1, le=1000)
     shingle_unit: Literal["word", "char"] = Field("word", description="what a shingle is made of; for char take 20 or more")
     bits: Literal[32, 64] | None = Field(
-        None, description="width of a value; null is 32 in sluice mode (its only width) and 64 in datatrove mode"
+        None, description="width of a value; null is 32, but 64 in datatrove mode and for scheme: affine64"
     )
-    hash: Literal["xxhash", "sha1"] = Field("xxhash", description="hash of a shingle; sha1 for FineWeb's numbers")
+    hash: Literal["xxhash", "sha1"] | None = Field(
+        None, description="hash of a shingle in datatrove mode; null is xxhash, sha1 gives FineWeb's numbers"
+    )
+    scheme: Literal["affine32", "affine64", "legacy"] | None = Field(
+        None, description="permutations in datasketch mode; null is affine32, its default; legacy is that of its version 1"
+    )
     seed: int = Field(1, description="chooses the random orders", ge=0, lt=2**32)
-    mode: Literal["sluice", "datatrove"] = Field("sluice", description="whose words, hashes and random orders")
+    mode: Literal["sluice", "datatrove", "datasketch"] = Field("sluice", description="whose words, hashes and random orders")
     keep: str | None = Field(
         None,
         description="which duplicate stays: `first` by source and id, `longest`, `root`, or the highest value of the column"
@@ -78,10 +89,14 @@ class MinhashDedup(Global):
 
     @model_validator(mode="after")
     def _fits_the_mode(self) -> Self:
-        if self.mode == "sluice" and (self.bits == 64 or self.hash == "sha1"):
-            raise ValueError("bits: 64 and hash: sha1 exist for parity; they need mode: datatrove")
+        if self.mode != "datatrove" and self.hash:
+            raise ValueError(f"hash: {self.hash} needs mode: datatrove; the hash of mode: {self.mode} is fixed")
+        if self.mode != "datasketch" and self.scheme:
+            raise ValueError(f"scheme: {self.scheme} needs mode: datasketch")
+        if self.mode == "datasketch" and self.bits not in (None, 8 * self._width()):
+            raise ValueError(f"scheme: {self.scheme or 'affine32'} has {8 * self._width()} bits, not {self.bits}")
         if self.mode == "datatrove" and self.shingle_unit == "char":
-            raise ValueError("shingle_unit: char needs mode: sluice; datatrove's shingles are words")
+            raise ValueError("shingle_unit: char needs mode: sluice or datasketch; datatrove's shingles are words")
         if self.keep == "root" and self.verify != "none":
             raise ValueError("keep: root needs verify: none; verification goes by an order of documents")
         if self.verify == "none" and self.min_similarity is not None:
@@ -106,14 +121,7 @@ class MinhashDedup(Global):
 
     def sketch(self, docs: Docs) -> pa.Table:
         text, values = docs.text(), self.bands * self.rows
-        if self.mode == "sluice":
-            hashes, offsets = shingles(text, words(docs), self.shingle_size, self.shingle_unit)
-            signature = signatures(hashes, offsets, values, self.seed)
-        else:
-            bits = 8 * self._width()
-            hashes, offsets = datatrove_shingles(text, self.shingle_size, self.hash, bits)
-            signature = datatrove_signatures(hashes, offsets, values, self.seed, bits)
-        counts = np.diff(offsets)
+        signature, counts = self._signatures(text)
         has_none = counts == 0
         valid = pa.py_buffer(np.packbits(~has_none, bitorder="little"))
         kind = pa.binary(values * self._width())
@@ -123,6 +131,15 @@ class MinhashDedup(Global):
         if self._keep_column():
             columns.append(pa.array(docs.numbers(self._keep()).astype(np.float64)))
         return pa.table(columns, schema=self.sketch_schema())
+
+    def _signatures(self, text: Text) -> tuple[np.ndarray, np.ndarray]:
+        values, bits = self.bands * self.rows, 8 * self._width()
+        if self.mode == "datatrove":
+            return datatrove_minhash(text, self.shingle_size, self.hash or "xxhash", values, self.seed, bits)
+        if self.mode == "datasketch":
+            scheme = self.scheme or "affine32"
+            return datasketch_minhash(text, self.shingle_size, self.shingle_unit, values, self.seed, scheme)
+        return minhash(text, self.shingle_size, self.shingle_unit, values, self.seed, bits)
 
     def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
         rows = LiveRows(sketches)
@@ -200,7 +217,9 @@ class MinhashDedup(Global):
         return self._keep() not in ("first", "longest", "root")
 
     def _width(self) -> int:
-        return (self.bits or (32 if self.mode == "sluice" else 64)) // 8
+        if self.mode == "datasketch":
+            return 8 if self.scheme == "affine64" else 4
+        return (self.bits or (64 if self.mode == "datatrove" else 32)) // 8
 
     def _min_similarity(self) -> float:
         return self.threshold() if self.min_similarity is None else self.min_similarity

@@ -11,7 +11,7 @@ from comparison import Comparison, cut_slowly, cut_words
 from definitions.c4_lines import slow_edit
 from definitions.hashing import plain_text
 from definitions.lines import slow_filled_lines, slow_lines, slow_paragraphs
-from definitions.minhash import shingles_slowly, slow_minima
+from definitions.shingles import hashes_slowly
 from definitions.normalize import slow_clean
 from definitions.quality import ratio, slow_fineweb_quality, slow_gopher_quality, slow_gopher_repetition
 from definitions.repetition import slow_duplicate, slow_top
@@ -31,7 +31,7 @@ from stages.kernels.grams import repeated_grams
 from stages.kernels.hashing import hash_texts, plain_text_ids, text_ids
 from stages.kernels.joined_grams import joined_duplicates
 from stages.kernels.lines import filled_line_repeats, line_repeats, paragraph_repeats
-from stages.kernels.minhash import band_keys, permutations, shingles, signatures
+from stages.kernels.shingles import shingles
 from stages.kernels.normalize import CHANGED, FORM, Form, clean
 from stages.kernels.sentences import sentences_of
 from stages.kernels.text import Text
@@ -108,18 +108,7 @@ def _normalized_slowly(text: str, stage: NormalizeText) -> str:
 
 
 def _shingles(docs: Docs, size: int, unit: str) -> list[list[int]]:
-    return by_document(*shingles(docs.text(), words(docs), size, unit))
-
-
-def _signatures(docs: Docs, count: int, bands: int) -> list[tuple[list[int], list[int]]]:
-    found = signatures(*shingles(docs.text(), words(docs), 3, "word"), count, 1)
-    return [*zip(found.tolist(), band_keys(found, bands).T.tolist(), strict=True)]
-
-
-def _signature_slowly(text: str, count: int, bands: int) -> tuple[list[int], list[int]]:
-    minima = slow_minima(shingles_slowly(text, 3, "word"), *(array.tolist() for array in permutations(count, 1)))
-    parts = np.array(minima, "<u4").reshape(bands, -1)
-    return minima, [xxhash.xxh64_intdigest(part.tobytes()) for part in parts]
+    return by_document(*shingles(docs.text(), size, unit, 64))
 
 
 ALL = LineRules(1000, True, True, 3, True, True, True, True)
@@ -195,13 +184,10 @@ def _comparisons() -> dict[str, Comparison]:
         },
         **{
             f"shingles of {size} {unit}s": Comparison(
-                functools.partial(_shingles, size=size, unit=unit), functools.partial(shingles_slowly, size=size, unit=unit)
+                functools.partial(_shingles, size=size, unit=unit), functools.partial(hashes_slowly, size=size, unit=unit)
             )
             for size, unit in ((1, "word"), (5, "word"), (4, "char"))
         },
-        "signatures": Comparison(
-            functools.partial(_signatures, count=18, bands=3), functools.partial(_signature_slowly, count=18, bands=3)
-        ),
         "hashes": Comparison(
             lambda docs: hash_texts(docs.text(), 7).tolist(), lambda text: xxhash.xxh64_intdigest(text.encode(), 7)
         ),

@@ -13,7 +13,7 @@ from definitions.fasttext import SlowModel
 from fasttext_files import write_model
 
 from stages.core.docs import Docs
-from stages.kernels.datatrove_minhash import affine_maps, datatrove_shingles, datatrove_signatures, simplify
+from stages.kernels.datatrove_minhash import datatrove_shingles, simplify
 from stages.kernels.fasttext_model import Model, read_model
 from stages.kernels.fasttext_predict import predict
 from stages.kernels.sentences import sentences_of
@@ -50,14 +50,12 @@ def _capped(text: str, size: int) -> bytes:
     return text.encode()[:size].decode(errors="ignore").encode()
 
 
-def _datatrove_shingles(docs: Docs, hash_: str, bits: int) -> list[tuple[list[int], list[int]]]:
-    hashes, offsets = datatrove_shingles(docs.text(), 2, hash_, bits)
-    return [*zip(by_document(hashes, offsets), datatrove_signatures(hashes, offsets, 6, 1, bits).tolist(), strict=True)]
+def _datatrove_shingles(docs: Docs, hash_: str, bits: int) -> list[list[int]]:
+    return by_document(*datatrove_shingles(docs.text(), 2, hash_, bits))
 
 
-def _datatrove_shingles_slowly(text: str, hash_: str, bits: int) -> tuple[list[int], list[int]]:
-    hashes = datatrove.slow_shingles(datatrove.spacy_words(simplify(text)), 2, hash_, bits)
-    return hashes, datatrove.slow_minima(hashes, *(array.tolist() for array in affine_maps(6, 1)), bits)
+def _datatrove_shingles_slowly(text: str, hash_: str, bits: int) -> list[int]:
+    return datatrove.slow_shingles(datatrove.spacy_words(simplify(text)), 2, hash_, bits)
 
 
 def by_document(hashes: np.ndarray, offsets: np.ndarray) -> list[list[int]]:

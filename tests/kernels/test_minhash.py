@@ -1,89 +1,76 @@
-"""Shingles do not depend on case, punctuation or white space; minima equal their definition and estimate similarity."""
+"""A signature holds the minima of the shingles' hashes, estimates similarity without bias, and does not depend on the batch."""
 
-import random
-from itertools import pairwise
+import subprocess
+import sys
+from pathlib import Path
 
 import datasketch
 import numpy as np
 import pyarrow as pa
 import pytest
 import xxhash
-from definitions.minhash import fold, shingles_slowly, slow_minima
 
-from stages.kernels.minhash import band_keys, folded, permutations, shingles, signatures
+from stages.kernels.minhash import band_keys, minhash, permutations
+from stages.kernels.minima import affine_minima
+from stages.kernels.shingles import shingles
 from stages.kernels.text import text_of
-from stages.kernels.words import words_of
 
-
-def shingles_of(texts: list[str], size: int, unit: str = "word") -> list[list[int]]:
-    text = text_of(pa.array(["skipped", *texts]).slice(1))
-    hashes, offsets = shingles(text, words_of(text), size, unit)
-    return [hashes[start:end].tolist() for start, end in pairwise(offsets)]
-
-
-@pytest.mark.parametrize(
-    "same",
-    [
-        "the 24 naive cafes open at noon and close",
-        "  The 1999 NAÏVE\r\ncafés -- open (at) noon, and\u2028\tclose!!!\x00",
-        "the 7 nai\u0308ve cafe\u0301s. open; at: noon… and “close”",
-        "the ٣ naive cafes open at noon and close",
-    ],
-)
-@pytest.mark.parametrize("unit", ["word", "char"])
-def test_case_marks_numbers_punctuation_and_white_space_do_not_count(same: str, unit: str) -> None:
-    first, second = shingles_of(["the 24 naive cafes open at noon and close", same], 5, unit)
-    assert first == second
-    assert len(first) == (5 if unit == "word" else 36)
-
-
-@pytest.mark.parametrize("other", ["the 24 naive cafes open at noon and closed", "the naive 24 cafes open at noon and close"])
-def test_other_words_and_another_order_count(other: str) -> None:
-    first, second = shingles_of(["the 24 naive cafes open at noon and close", other], 5)
-    assert set(first) != set(second)
-
-
-def test_a_document_has_a_shingle_from_its_fifth_word_on() -> None:
-    found = shingles_of(["", "one two three four", "one two three four five", "a, b. c! d? --- ***"], 5)
-    assert [len(one) for one in found] == [0, 0, 1, 0]
-
-
-def test_emoji_and_other_scripts_have_shingles() -> None:
-    assert [len(one) for one in shingles_of(["漢字かな", "👩 🎉 👍"], 1, "char")] == [4 + 3, 3 + 2]
-
-
-def test_each_code_point_is_folded_by_its_definition() -> None:
-    table = folded()
-    for code in [*range(0xD800), *range(0xE000, 0x20000), 0x20000, 0x2A6DF, 0xE0041, 0xE0100]:
-        assert (chr(table[code]) if table[code] else "") == fold(code)
-
-
-@pytest.mark.parametrize("unit", ["word", "char"])
-@pytest.mark.parametrize("size", [1, 3, 5])
-def test_shingles_equal_their_definition(unit: str, size: int) -> None:
-    rng = random.Random(size)
-    alphabet = "aBzZ@[`{09٣é \n\r\t\x00\x85\u2028.,-'ΣςİȺßж漢か한👩\u200d\u0301\u0e33नि½"
-    texts = ["".join(rng.choices(alphabet, k=rng.randrange(60))) for _ in range(100)]
-    texts += ["".join(rng.choices("abcXYZ", k=length)) + " 1 " for length in range(30)] + ["", "word " * 9]
-    assert shingles_of(texts, size, unit) == [shingles_slowly(text, size, unit) for text in texts]
+TEXTS = ["", "one two three", "a much longer text than this one is " * 40, "漢字かな交じり文", "x " * 7, "one two three"]
 
 
 def test_permutations_never_change() -> None:
-    factors, masks = permutations(2, 1)
+    factors, addends = permutations(2, 1, 32)
     assert factors.tolist() == [3220144177, 1882415043]
-    assert masks.tolist() == [1599417572, 4097900091]
+    assert addends.tolist() == [1599417572, 4097900091]
+    factors, addends = permutations(2, 1, 64)
+    assert factors.tolist() == [13830413928045401971, 8084911050856847527]
+    assert addends.tolist() == [6869446166584666695, 17600346874777673004]
 
 
-@pytest.mark.parametrize("count", [1, 7, 112])
-def test_minima_equal_their_definition(count: int) -> None:
-    rng = np.random.default_rng(count)
-    hashes = rng.integers(0, 2**32, 40).astype(np.uint32)
-    offsets = np.array([3, 3, 4, 6, 9, 13, 18, 40], np.int64)
-    factors, masks = permutations(count, 3)
-    found = signatures(hashes, offsets, count, 3)
-    for doc in range(1, 7):
-        mine = [int(h) for h in hashes[offsets[doc] : offsets[doc + 1]]]
-        assert found[doc].tolist() == slow_minima(mine, factors.tolist(), masks.tolist())
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("unit", ["word", "char"])
+@pytest.mark.parametrize("count", [1, 13, 112])
+def test_a_value_is_the_minimum_of_a_permutation(bits: int, unit: str, count: int) -> None:
+    text = text_of(pa.array(TEXTS))
+    hashes, offsets = shingles(text, 2, unit, bits)
+    found, counts = minhash(text, 2, unit, count, 3, bits)
+    assert counts.tolist() == np.diff(offsets).tolist()
+    factors, addends = (numbers.tolist() for numbers in permutations(count, 3, bits))
+    for doc in range(1, len(TEXTS)):
+        mine = hashes[offsets[doc] : offsets[doc + 1]].tolist()
+        assert found[doc].tolist() == [min((x * a + b) % 2**bits for x in mine) for a, b in zip(factors, addends, strict=True)]
+
+
+def test_a_signature_does_not_depend_on_the_batch() -> None:
+    texts = [*TEXTS, *("a b c " * length for length in range(40))]
+    whole, counts = minhash(text_of(pa.array(texts)), 2, "word", 16, 1, 32)
+    for first in range(len(texts)):
+        part, count = minhash(text_of(pa.array(texts).slice(first, 3)), 2, "word", 16, 1, 32)
+        assert part.tolist() == whole[first : first + 3].tolist()
+        assert count.tolist() == counts[first : first + 3].tolist()
+
+
+BEFORE_A_WALL = """
+import ctypes, mmap
+import numpy as np
+from stages.kernels.minhash import minhash
+from stages.kernels.text import Text
+
+page = mmap.PAGESIZE
+memory = mmap.mmap(-1, 2 * page)
+wall = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + page
+assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(wall), ctypes.c_size_t(page), 0) == 0
+for size in (1, 7, 8, 63, 64, 65, 200):
+    memory[page - size : page] = (b" words" * 40)[-size:]
+    data = np.frombuffer(memory, np.uint8, page)
+    for unit in ("word", "char"):
+        minhash(Text(np.array([page - size, page]), data), 2, unit, 16, 1, 32)
+"""
+
+
+def test_nothing_is_read_behind_the_last_byte() -> None:
+    done = subprocess.run([sys.executable, "-c", BEFORE_A_WALL], cwd=Path(__file__).parents[2])
+    assert done.returncode == 0
 
 
 def test_band_keys_hash_the_rows_of_a_band() -> None:
@@ -95,8 +82,9 @@ def test_band_keys_hash_the_rows_of_a_band() -> None:
             assert keys[band, doc] == xxhash.xxh64_intdigest(signature[doc, 4 * band : 4 * band + 4].tobytes())
 
 
+@pytest.mark.parametrize("bits", [32, 64])
 @pytest.mark.parametrize("jaccard", [0.5, 0.8, 0.95])
-def test_estimates_are_as_good_as_those_of_datasketch(jaccard: float) -> None:
+def test_estimates_are_as_good_as_those_of_datasketch(jaccard: float, bits: int) -> None:
     """Over 300 pairs of random sets: no bias, and the standard deviation of 112 independent draws."""
     rng = np.random.default_rng(11)
     size, pairs = 200, 300
@@ -104,12 +92,12 @@ def test_estimates_are_as_good_as_those_of_datasketch(jaccard: float) -> None:
     exact = common / (2 * size - common)
     ours, theirs = [], []
     for _ in range(pairs):
-        values = rng.integers(0, 2**32, 2 * size - common, np.uint32)
+        values = rng.integers(0, 2**bits, 2 * size - common, np.uint64)
         left, right = values[:size], values[size - common :]
         offsets = np.array([0, size, 2 * size], np.int64)
-        a, b = signatures(np.concatenate([left, right]), offsets, 112, 1)
+        a, b = affine_minima(np.concatenate([left, right]), offsets, *permutations(112, 1, bits))
         ours.append(float((a == b).mean()) - exact)
-        sketches = [datasketch.MinHash(112, seed=1, hashfunc=lambda h: int(h)) for _ in range(2)]
+        sketches = [datasketch.MinHash(112, seed=1, hashfunc=int, scheme=f"affine{bits}") for _ in range(2)]
         for sketch, side in zip(sketches, (left, right), strict=True):
             sketch.update_batch(side)
         theirs.append(sketches[0].jaccard(sketches[1]) - exact)

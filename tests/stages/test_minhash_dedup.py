@@ -1,7 +1,9 @@
 """Near-duplicates go, each for a document that stays; the answer depends on the documents alone."""
 
 import random
+from typing import Any
 
+import datasketch
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -66,7 +68,10 @@ def test_case_punctuation_and_numbers_make_no_other_text() -> None:
     assert dropped == {("s", "2"): ("s", "1", 1.0)}
 
 
-@pytest.mark.parametrize("stage", [MinhashDedup(), MinhashDedup(verify="none"), MinhashDedup(mode="datatrove")])
+@pytest.mark.parametrize(
+    "stage",
+    [MinhashDedup(), MinhashDedup(verify="none"), MinhashDedup(mode="datatrove"), MinhashDedup(mode="datasketch")],
+)
 def test_texts_shorter_than_a_shingle_are_kept(stage: MinhashDedup) -> None:
     rows = [("s", "1", ""), ("s", "2", ""), ("s", "3", "one two three four"), ("s", "4", "one two three four")]
     dropped, facts = solve(
@@ -123,8 +128,8 @@ def test_the_minimum_includes_its_end() -> None:
 
 
 CHAIN = [text(7)]
-for step in range(6):
-    CHAIN.append(edited(CHAIN[-1], 50, step))
+for step in range(8):  # a link has a Jaccard similarity of 0.9 and is found with a probability of 0.9997
+    CHAIN.append(edited(CHAIN[-1], 100, step))
 CHAINED = documents(*[("s", f"{at}", one) for at, one in enumerate(CHAIN)])
 
 
@@ -132,10 +137,10 @@ def test_a_chain_is_dropped_whole_only_without_verification() -> None:
     assert jaccard(CHAIN[0], CHAIN[-1]) < 0.5
     dropped, facts = solve(MinhashDedup(verify="none"), CHAINED)
     assert {survivor[:2] for survivor in dropped.values()} == {("s", "0")}
-    assert len(dropped) == facts["dropped"] == 6
+    assert len(dropped) == facts["dropped"] == 8
     dropped, facts = solve(MinhashDedup(), CHAINED)
-    assert ("s", "6") not in dropped or dropped[("s", "6")][1] != "0"
-    assert facts["dropped"] + facts["kept_by_verification"] == 6
+    assert ("s", "8") not in dropped or dropped[("s", "8")][1] != "0"
+    assert facts["dropped"] + facts["kept_by_verification"] == 8
     assert facts["kept_by_verification"] > 0
     assert all(similarity >= facts["threshold"] for _, _, similarity in dropped.values())
     assert not {(source, id) for source, id, _ in dropped.values()} & set(dropped)
@@ -166,8 +171,10 @@ def test_a_missing_score_is_an_error_that_names_the_column() -> None:
         MinhashDedup(),
         MinhashDedup(verify="none", keep="longest"),
         MinhashDedup(shingle_unit="char", shingle_size=20, bands=20, rows=5),
+        MinhashDedup(bits=64),
         MinhashDedup(mode="datatrove", bits=32),
         MinhashDedup(mode="datatrove"),
+        MinhashDedup(mode="datasketch", scheme="affine64"),
     ],
 )
 def test_the_answer_does_not_depend_on_parts(stage: MinhashDedup, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,9 +206,12 @@ def test_a_signature_does_not_depend_on_the_batch() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ({"bits": 64}, "need mode: datatrove"),
-        ({"hash": "sha1"}, "need mode: datatrove"),
-        ({"mode": "datatrove", "shingle_unit": "char"}, "needs mode: sluice"),
+        ({"hash": "sha1"}, "needs mode: datatrove; the hash of mode: sluice is fixed"),
+        ({"hash": "xxhash", "mode": "datasketch"}, "needs mode: datatrove; the hash of mode: datasketch is fixed"),
+        ({"scheme": "legacy"}, "needs mode: datasketch"),
+        ({"mode": "datasketch", "bits": 64}, "scheme: affine32 has 32 bits, not 64"),
+        ({"mode": "datasketch", "scheme": "affine64", "bits": 32}, "scheme: affine64 has 64 bits, not 32"),
+        ({"mode": "datatrove", "shingle_unit": "char"}, "needs mode: sluice or datasketch"),
         ({"verify": "none", "min_similarity": 0.8}, "needs verify: signature"),
         ({"bands": 0}, "greater than or equal to 1"),
         ({"min_similarity": 1.1}, "less than or equal to 1"),
@@ -217,11 +227,32 @@ def test_only_parity_asks_for_spacy() -> None:
     assert MinhashDedup(mode="datatrove").requirements() == (("spacy", "parity"),)
 
 
-def test_datatrove_mode_keeps_its_own_widths() -> None:
-    sizes = {
-        bits: MinhashDedup(mode="datatrove", bits=bits).sketch_schema().field("signature").type.byte_width for bits in (32, 64)
-    }
-    assert sizes == {32: 448, 64: 896}
+@pytest.mark.parametrize(
+    ("keys", "width"),
+    [
+        ({}, 4),
+        ({"bits": 64}, 8),
+        ({"mode": "datatrove"}, 8),
+        ({"mode": "datatrove", "bits": 32}, 4),
+        ({"mode": "datasketch"}, 4),
+        ({"mode": "datasketch", "scheme": "legacy"}, 4),
+        ({"mode": "datasketch", "scheme": "affine64"}, 8),
+    ],
+)
+def test_a_value_is_as_wide_as_its_mode_says(keys: dict[str, Any], width: int) -> None:
+    stage = MinhashDedup(bands=3, rows=5, **keys)
+    assert stage.sketch_schema().field("signature").type.byte_width == 15 * width
+    dropped, _ = solve(stage, documents(("s", "1", text(1)), ("s", "2", text(1)), ("s", "3", text(2))))
+    assert dropped == {("s", "2"): ("s", "1", 1.0)}
+
+
+def test_datasketch_mode_stores_the_numbers_of_datasketch() -> None:
+    words = "It is a LONGER text, of nine words.".lower().split()
+    expected = datasketch.MinHash(14, seed=3)
+    expected.update_batch([" ".join(words[at : at + 5]).encode() for at in range(len(words) - 4)])
+    stage = MinhashDedup(bands=2, rows=7, seed=3, mode="datasketch")
+    sketch = stage.sketch(Docs(documents(("s", "1", "It is a LONGER\n\ntext, of nine words."))))
+    assert sketch["signature"][0].as_py() == expected.hashvalues.astype("<u4").tobytes()
 
 
 def test_signatures_are_read_only_of_members_of_components() -> None:
