@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 
 from stages.kernels.text import frozen
-from stages.kernels.unicode import FORMAT, UNSPACED, classes
+from stages.kernels.unicode import FORMAT, LETTER, UNSPACED, classes
 
 ZERO = 0x30
 _RULES = range(0x2500, 0x25A0)
@@ -37,12 +37,14 @@ def folded() -> np.ndarray:
         (0xA000, 0xAC00),
         (0xD7A4, 0xD800),
         (0xE000, 0x20000),
+        (0x2F800, 0x2FA20),
         (0xE0000, 0xE0200),
     ):
         table[start:stop] = [_fold(code) for code in range(start, stop)]
     table[0xD800:0xE000] = 0
-    table[0xE0200:0xF0000] = 0
     bits = classes()
+    table[0x20000:0xE0000][bits[0x20000:0xE0000] & LETTER == 0] = 0  # unassigned
+    table[0xE0200:] = 0  # unassigned and private
     table[(bits & UNSPACED != 0) & (table > PASSED_OVER)] |= np.uint32(ALONE)
     table[bits & FORMAT != 0] = PASSED_OVER
     return frozen(table)

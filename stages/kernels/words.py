@@ -66,8 +66,12 @@ def words(docs: "Docs", mode: Mode = "sluice") -> Words:
 
 def word_counts(docs: "Docs", mode: Mode = "sluice") -> np.ndarray:
     """Number of words of each document, int64; no more is made than is asked for."""
-    if mode != "sluice" or docs.has_view(("words", mode)):
+    if docs.has_view(("words", mode)):
         return np.diff(words(docs, mode).doc_offsets)
+    if mode == "datatrove":
+        from stages.kernels.spacy_words import spacy_word_counts
+
+        return docs.view(("word_counts", mode), lambda: spacy_word_counts(docs.text()))
     return docs.view(("word_counts", mode), lambda: np.diff(_count(docs.text())))
 
 
@@ -97,18 +101,6 @@ def _count(text: Text) -> np.ndarray:
     doc_offsets = np.zeros(len(text.offsets), np.int64)
     count_marks(begins, text.offsets, doc_offsets)
     return doc_offsets
-
-
-def longer(field: np.ndarray, room: int, filled: int) -> np.ndarray:
-    """A copy with room for more; the first `filled` entries are those of `field`."""
-    longer = np.empty(room, field.dtype)
-    longer[:filled] = field[:filled]
-    return longer
-
-
-def hash_of(word: bytes) -> int:
-    """The hash that `Words.hashes` holds for these bytes."""
-    return int(hash_bytes(frozen(np.frombuffer(word, np.uint8)), 0, len(word)))
 
 
 _NOT_WORD = PUNCTUATION | TERMINAL

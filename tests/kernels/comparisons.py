@@ -11,11 +11,11 @@ from comparison import Comparison, cut_slowly, cut_words
 from definitions.c4_lines import slow_edit
 from definitions.hashing import plain_text
 from definitions.lines import slow_filled_lines, slow_lines, slow_paragraphs
-from definitions.shingles import hashes_slowly
 from definitions.normalize import slow_clean
 from definitions.quality import ratio, slow_fineweb_quality, slow_gopher_quality, slow_gopher_repetition
 from definitions.repetition import slow_duplicate, slow_top
 from definitions.sentences import slow_sentences
+from definitions.shingles import hashes_slowly
 from definitions.words import slow_facts, slow_words
 from slow_comparisons import FASTTEXT_COMPARISONS, by_document
 
@@ -31,9 +31,9 @@ from stages.kernels.grams import repeated_grams
 from stages.kernels.hashing import hash_texts, plain_text_ids, text_ids
 from stages.kernels.joined_grams import joined_duplicates
 from stages.kernels.lines import filled_line_repeats, line_repeats, paragraph_repeats
-from stages.kernels.shingles import shingles
 from stages.kernels.normalize import CHANGED, FORM, Form, clean
 from stages.kernels.sentences import sentences_of
+from stages.kernels.shingles import shingles
 from stages.kernels.text import Text
 from stages.kernels.words import NOT_PUNCT, words
 from stages.normalize_text import NormalizeText

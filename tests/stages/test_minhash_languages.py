@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from in_memory import documents, solve
 from definitions.shingles import folded_words, joined
+from in_memory import documents, solve
 
 from stages.minhash_dedup import MinhashDedup
 

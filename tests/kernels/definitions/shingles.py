@@ -3,17 +3,7 @@
 import functools
 import unicodedata
 
-UNSPACED_NAMES = (
-    "CJK UNIFIED",
-    "CJK COMPATIBILITY IDEO",
-    "HIRAGANA",
-    "KATAKANA",
-    "HALFWIDTH KATAKANA",
-    "THAI",
-    "LAO",
-    "KHMER",
-    "MYANMAR",
-)
+from stages.kernels.unicode import UNSPACED, classes
 
 
 @functools.cache
@@ -39,7 +29,7 @@ STEP, ABSORB = 0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93
 def is_alone(char: str) -> bool:
     if unicodedata.category(char) == "So":
         return fold(char) != ""
-    return unicodedata.category(char) in ("Lo", "Lm") and unicodedata.name(char, "").startswith(UNSPACED_NAMES)
+    return bool(classes()[ord(char)] & UNSPACED)  # has a test of its own
 
 
 def folded_words(text: str) -> list[tuple[str, bool]]:
