@@ -33,8 +33,8 @@ class FinewebQuality(TunedFilter):
     Source: Penedo et al. 2024 (FineWeb), section 3.6; decisions of datatrove 0.10 (FineWebQualityFilter) with
     `mode: datatrove`. What it calls "empty" is a document with less than `min_lines` of 1 here, which breaks
     `min_terminal_punctuation_fraction` as well. Lines without a word, of invisible controls, measure 0 newlines / words in the
-    default mode; spaCy makes tokens of controls. There, a text above 1,000,000 code points raises; here it is judged. Thai and
-    others have no end marks: `fineweb2` gives FineWeb-2's limits by language.
+    default mode; spaCy makes tokens of controls. Thai and others have no end marks: `fineweb2`
+    gives FineWeb-2's limits by language.
     """
 
     unit = "line"

@@ -49,9 +49,8 @@ class GopherQuality(TunedFilter):
     Lines are those of `str.splitlines`, blank ones included.
     Limits: Rae et al. 2021 (Gopher), table A1; decisions of datatrove 0.10 (GopherQualityFilter) with `mode: datatrove`. There,
     a document without words raises once `min_words` is off, and one of punctuation alone has no mean length and passes that
-    rule; here both measure 0 and are judged. There, a limit of 0 switches a rule off; here `null` does. There, a text above
-    1,000,000 code points raises (spaCy's `max_length`); here it is judged. Lengths, letters and stop words depend on the
-    language: `fineweb2` gives FineWeb-2's.
+    rule; here both measure 0 and are judged. There, a limit of 0 switches a rule off; here `null` does.
+    Lengths, letters and stop words depend on the language: `fineweb2` gives FineWeb-2's.
     """
 
     unit = "word"

@@ -4,7 +4,6 @@ spaCy cuts every chunk between white space on its own, then looks for special ca
 are letters, and perhaps one mark after them: a look at their bits is enough, and at the table of special cases ("cannot" is two
 words, "Mr." is one). `spacy_affixes` cuts the others, and `spacy_specials` looks across.
 
-Where we differ: datatrove raises for a text above 1,000,000 code points (spaCy's `max_length`), we cut it like any other.
 Special cases are told by 64-bit hashes of their bytes.
 """
 

@@ -103,6 +103,11 @@ def _count(text: Text) -> np.ndarray:
     return doc_offsets
 
 
+def hash_of(word: bytes) -> int:
+    """The hash that `Words.hashes` holds for these bytes."""
+    return int(hash_bytes(frozen(np.frombuffer(word, np.uint8)), 0, len(word)))
+
+
 _NOT_WORD = PUNCTUATION | TERMINAL
 _ALL = np.uint64(2**64 - 1)
 
