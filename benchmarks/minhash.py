@@ -1,11 +1,11 @@
-"""MinHash signatures of the same documents by Sluice, datasketch and rensa; prints seconds and MB/s of one core.
+"""MinHash signatures of the same documents by Sluice, datasketch and rensa; prints seconds and MB/s of one thread.
 
     python benchmarks/minhash.py --input raw-00.parquet --runs 5
 
-Every run is a process of its own, bound to one CPU; contenders take turns. A run is the median of as many passes over all
-documents as take two seconds, of a slow contender one; the table has medians of runs. Timed is the way from the texts in
-memory (an Arrow column for Sluice, Python strings for the others) to the signatures of word shingles. Not timed: starting,
-reading, imports and compiled kernels, which are made or loaded by a first small batch.
+Every run is a process of its own; contenders take turns, every second round in the opposite order. A run is the median of as
+many passes over all documents as take two seconds, of a slow contender one; the table has medians of runs. Timed is the way
+from the texts in memory (an Arrow column for Sluice, Python strings for the others) to the signatures of word shingles, by one
+thread. Not timed: starting, reading, imports and compiled kernels, which are made or loaded by a first small batch.
 
 sluice             minhash_dedup as it is by default, in batches of 16 MB; its keys of bands included
 sluice, 64 bits    the same with bits: 64
@@ -35,17 +35,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from datatrove_chain import environment, machine
+import harness
+from harness import HERE, Result
 
-HERE = Path(__file__).resolve().parent
-RESULTS = HERE / "results" / "minhash.json"
+RESULTS = harness.RESULTS / "minhash.json"
 PEERS = {"datasketch": ["datasketch>=2.0,<3", "xxhash<4"], "rensa": ["rensa>=0.5,<0.6"]}
 CONTENDERS = ["sluice", "sluice, 64 bits", "sluice, datasketch", "datasketch", "datasketch, xxh32", "rensa"]
 BATCH_BYTES = 16_000_000
 BATCH_TEXTS = 1000
 """lists of shingles that rensa gets at once: enough for its call, and little memory"""
 LEAST_SECONDS = 2
-Result = dict[str, Any]
 
 
 def main() -> int:
@@ -66,20 +65,19 @@ def main() -> int:
     if missing or not args.input:
         parser.error(f"no such file: {', '.join(missing)}" if missing else "--input is needed")
     names = [name for name in CONTENDERS if name in (args.only or CONTENDERS)]
-    pythons = {name: environment(name, PEERS[name]) for name in PEERS if any(one.startswith(name) for one in names)}
+    pythons = {name: harness.environment(name, PEERS[name]) for name in PEERS if any(one.startswith(name) for one in names)}
     runs: dict[str, list[Result]] = {name: [] for name in names}
     with tempfile.TemporaryDirectory(prefix="minhash-") as folder:
         texts = read_texts(args.input)
         file = Path(folder) / "texts.pickle"
         file.write_bytes(pickle.dumps(texts))
-        for _ in range(args.runs):
-            for name in names:
+        for turn in range(args.runs):
+            for name in names if turn % 2 == 0 else reversed(names):
                 runs[name].append(run(name, pythons.get(name.partition(",")[0], Path(sys.executable)), file, args))
                 print(f"{name}: {runs[name][-1]['cpu_seconds']:.2f} s", file=sys.stderr, flush=True)
     report = summary(runs, texts, args)
     show(report)
-    args.results.parent.mkdir(parents=True, exist_ok=True)
-    args.results.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    harness.save(args.results, None, report)
     return 0
 
 
@@ -102,7 +100,6 @@ def run(name: str, python: Path, texts: Path, args: argparse.Namespace) -> Resul
 
 def measure(args: argparse.Namespace) -> Result:
     """In the contender's process: seconds of a pass, of the process's CPU time and of the clock, and what was made."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     texts = pickle.loads(args.texts.read_bytes())
     make = {"sluice": sluice, "datasketch": datasketch, "rensa": rensa}[args.step.partition(",")[0]]
     warm, _ = make(args.step, texts[:50], args)
@@ -192,7 +189,7 @@ def summary(runs: dict[str, list[Result]], texts: list[str], args: argparse.Name
         raise SystemExit("mode: datasketch gives other signatures than datasketch")
     rows = {}
     for name, of in runs.items():
-        cpu, clock = (statistics.median(one[key] for one in of) for key in ("cpu_seconds", "seconds"))
+        cpu, clock = (harness.median(one[key] for one in of) for key in ("cpu_seconds", "seconds"))
         each = [round(one["cpu_seconds"], 3) for one in of]
         rows[name] = {"version": of[0]["version"], "cpu_seconds": round(cpu, 3), "seconds": round(clock, 3)}
         rows[name] |= {"mb_per_cpu_second": round(size / 1e6 / cpu, 1), "cpu_seconds_of_each_run": each}
@@ -206,19 +203,20 @@ def summary(runs: dict[str, list[Result]], texts: list[str], args: argparse.Name
         "permutations": args.permutations,
         "shingle_size": args.shingle_size,
         "runs": args.runs,
-        "machine": machine(),
+        "load_when_done": round(os.getloadavg()[0], 1),
+        **harness.facts(),
         "contenders": rows,
     }
 
 
 def show(report: Result) -> None:
-    print(f"\n{report['documents']} documents, {report['text_bytes'] / 1e6:.1f} MB of text, {report['permutations']} ", end="")
-    print(f"permutations, shingles of {report['shingle_size']} words, medians of {report['runs']} runs, one core")
-    print(f"{'':20} {'version':>8} {'CPU s':>8} {'wall s':>8} {'MB/s':>7} {'CPU / sluice':>14}")
-    for name, row in report["contenders"].items():
-        times = f"{row['times_sluice_cpu']:.1f} x" if "times_sluice_cpu" in row else ""
-        print(f"{name:20} {row['version']:>8} {row['cpu_seconds']:8.2f} {row['seconds']:8.2f} ", end="")
-        print(f"{row['mb_per_cpu_second']:7.1f} {times:>14}")
+    title = (
+        f"{report['documents']} documents, {report['text_bytes'] / 1e6:.1f} MB of text, {report['permutations']} permutations, "
+    )
+    title += f"shingles of {report['shingle_size']} words, medians of {report['runs']} runs"
+    keys = ["version", "cpu_seconds", "seconds", "mb_per_cpu_second", "times_sluice_cpu"]
+    rows = [[name, *(row.get(key) for key in keys)] for name, row in report["contenders"].items()]
+    harness.print_table(title, ["", "version", "CPU s", "wall s", "MB/CPU s", "CPU / sluice"], rows)
 
 
 if __name__ == "__main__":
