@@ -5,7 +5,8 @@
 
 Without --agreement: the recipe as it is, once on each engine in turn, --runs times, beside datatrove
 (datatrove_chain.py) in the same session. Seconds are of the whole command: interpreter, Ray and compiled kernels
-included; the first run of a machine compiles them. Every run has a new folder, so that nothing is reused.
+included; the first run of a machine compiles them. Every run has a new folder, so that nothing is reused. A Ray Data
+job that does nothing (bare_ray.py) is timed in the same turns: what Ray itself takes.
 
 With --agreement: Sluice in datatrove mode, where it means to take the same decisions. Each document that only one of
 the two keeps is listed with our reason (from the ledger) and theirs. Of a cluster of copies both keep one, not always
@@ -77,12 +78,14 @@ def main() -> int:
 def timing(args: argparse.Namespace) -> Result:
     """Alternate the engines and the peer; print the table."""
     runs: dict[str, list[Result]] = {}
+    bare: list[Result] = []
     if args.reuse_peer:
         runs["datatrove"] = [json.loads(args.reuse_peer.read_text(encoding="utf-8"))]
     for turn in range(max(args.runs, 0 if args.reuse_peer else args.peer_runs)):
         if turn < args.runs:
             for engine in args.engine or ["ray", "local"]:
                 runs.setdefault(f"sluice {engine}", []).append(ours(args, engine, args.set))
+            bare.append(timed([sys.executable, str(HERE / "bare_ray.py"), "--workers", str(args.workers)]))
         if turn < args.peer_runs and not args.reuse_peer:
             runs.setdefault("datatrove", []).append(peer(args))
     check_same_input(runs)
@@ -94,6 +97,8 @@ def timing(args: argparse.Namespace) -> Result:
     keys = ["seconds", "cpu_seconds", "mb_per_second", "documents", "after_filters", "kept", "times_faster"]
     table = [[name, len(row["seconds_each"]), *(row[key] for key in keys)] for name, row in rows.items()]
     print_table(f"{text_bytes / 1e6:.1f} MB of text, {args.workers} workers, {machine()}{reused}", head, table)
+    floor = median(run["seconds"] for run in bare)
+    print(f"a Ray Data job that does nothing: {floor:.1f} s, which no run on Ray can go below")
     return {
         **facts(),
         "inputs": [path.name for path in args.input],
@@ -101,6 +106,7 @@ def timing(args: argparse.Namespace) -> Result:
         "workers": args.workers,
         "set": args.set,
         "peer_reused": bool(args.reuse_peer),
+        "bare_ray_seconds": floor,
         "datatrove_version": runs["datatrove"][0]["version"],
         "tools": rows,
     }
