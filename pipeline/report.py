@@ -210,15 +210,12 @@ def _clusters(run: Run) -> list[dict[str, Any]]:
             for cluster in (step.get("facts") or {}).get("largest_components") or []
         ]
         rows = sorted(rows, key=lambda row: -row["size"])[:20]
+    keys = {(row["survivor_source"], row["survivor_id"]) for row in rows}
+    texts = results_ledger.texts_of(run.shards, keys) if len(run.shards) <= 64 else {}
     for row in rows:
-        row["excerpt"] = _text_of(run, row["survivor_source"], row["survivor_id"]) if len(run.shards) <= 64 else None
+        text = texts.get((row["survivor_source"], row["survivor_id"]))
+        row["excerpt"] = None if text is None else one_line(text, 240)
     return rows
-
-
-def _text_of(run: Run, source: str, id: str) -> str | None:
-    for _, row in results_ledger.rows_of(run.shards, id, source):
-        return one_line(row.get("text", ""), 240)
-    return None
 
 
 def _facts(facts: Mapping[str, Any]) -> list[tuple[str, str]]:

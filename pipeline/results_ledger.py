@@ -67,6 +67,27 @@ def _matches(file: "pq.ParquetFile", group: int, id: str, source: str | None, na
             return
 
 
+def texts_of(shards: list[Path], keys: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Texts of documents by (source, id). The ids of all shards are read, and the text of row groups that hold a wanted one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    found: dict[tuple[str, str], str] = {}
+    wanted = pa.array(sorted({id for _, id in keys}), pa.string())
+    for path in shards:
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            for group in range(file.num_row_groups):
+                ids = file.read_row_group(group, columns=["id"]).column("id").cast("string")
+                hits = pc.indices_nonzero(pc.is_in(ids, wanted))
+                if not len(hits):
+                    continue
+                for row in file.read_row_group(group, columns=["id", "source", "text"]).take(hits).to_pylist():
+                    if (key := (row.get("source", ""), row["id"])) in keys and "text" in row:
+                        found.setdefault(key, row["text"])
+    return found
+
+
 def measured_by_step(folder: Path, steps: list[str]) -> dict[str, int]:
     """Documents that each step measured, from the footers of the measures: rows less nulls of the step's first column."""
     import pyarrow.parquet as pq

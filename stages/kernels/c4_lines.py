@@ -1,7 +1,6 @@
 """C4's line rules: which lines of a text stay, and the text they make."""
 
 import functools
-import unicodedata
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from stages.kernels.line_marks import line_end
 from stages.kernels.lines import skip_spaces, space_size, trim_spaces
 from stages.kernels.planes import count_set, fill_planes, next_clear, next_set
 from stages.kernels.text import Text, frozen
-from stages.kernels.unicode import TERMINAL, UNSPACED, classes, decode
+from stages.kernels.unicode import TERMINAL, UNSPACED, classes, decode, of_category
 
 NO_LIMIT = -1
 
@@ -146,8 +145,7 @@ _FIRST, _SECOND = _begins()
 @functools.cache
 def _digits() -> np.ndarray:
     # What "\d" matches: category Nd
-    table = np.fromiter((unicodedata.category(chr(code)) == "Nd" for code in range(0x20000)), np.uint8, 0x20000)
-    return frozen(table)
+    return frozen(of_category("Nd")[:0x20000].astype(np.uint8))
 
 
 @leaf

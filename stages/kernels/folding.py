@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 
 from stages.kernels.text import frozen
-from stages.kernels.unicode import FORMAT, LETTER, UNSPACED, classes
+from stages.kernels.unicode import FORMAT, UNSPACED, classes, of_category
 
 ZERO = 0x30
 _RULES = range(0x2500, 0x25A0)
@@ -29,39 +29,27 @@ def folded() -> np.ndarray:
     over, as if they were not there. Everything else separates: white space, punctuation, currency and mathematical signs,
     frames, controls, the zero-width space.
     """
-    table = np.arange(0x110000, dtype=np.uint32)
-    # Ideographs and Hangul syllables stay what they are; beyond the second plane there are only ideographs and invisible tags.
-    for start, stop in (
-        (0, 0x3400),
-        (0x4DC0, 0x4E00),
-        (0xA000, 0xAC00),
-        (0xD7A4, 0xD800),
-        (0xE000, 0x20000),
-        (0x2F800, 0x2FA20),
-        (0xE0000, 0xE0200),
-    ):
-        table[start:stop] = [_fold(code) for code in range(start, stop)]
-    table[0xD800:0xE000] = 0
+    table = np.zeros(0x110000, np.uint32)
+    symbols = of_category("So")
+    symbols[_RULES.start : _RULES.stop] = False
+    letters, marks = of_category("L"), of_category("M")
+    stays = np.flatnonzero(letters | marks | symbols | of_category("N"))
+    # Hangul syllables decompose into letters and stay whole, and so do the ideographs beyond the second plane.
+    table[stays] = stays
+    folds = stays[(stays < 0x20000) | (stays >= 0x2F800)].tolist()
+    lower = list(map(str.lower, map(chr, folds)))
+    table[folds] = [ord(each[0]) for each in lower]
+    for code, each, decomposed in zip(folds, lower, map(functools.partial(unicodedata.normalize, "NFD"), lower), strict=True):
+        if decomposed != each:
+            bases = [c for c in decomposed if unicodedata.category(c) != "Mn"]
+            if len(bases) == 1:
+                table[code] = ord(bases[0])
+    table[table == ord("ς")] = ord("σ")
+    table[marks] |= np.uint32(JOINS)
+    table[symbols] |= np.uint32(ALONE)
+    table[of_category("Nd")] = ZERO
+    table[of_category("Mn")] = PASSED_OVER
     bits = classes()
-    table[0x20000:0xE0000][bits[0x20000:0xE0000] & LETTER == 0] = 0  # unassigned
-    table[0xE0200:] = 0  # unassigned and private
     table[(bits & UNSPACED != 0) & (table > PASSED_OVER)] |= np.uint32(ALONE)
     table[bits & FORMAT != 0] = PASSED_OVER
     return frozen(table)
-
-
-def _fold(code: int) -> int:
-    if 0xD800 <= code < 0xE000:
-        return 0
-    category = unicodedata.category(chr(code))
-    if category == "Nd":
-        return ZERO
-    if category == "Mn":
-        return PASSED_OVER
-    if category[0] not in "LMN" and (category != "So" or code in _RULES):
-        return 0
-    lower = chr(code).lower()
-    bases = [c for c in unicodedata.normalize("NFD", lower) if unicodedata.category(c) != "Mn"]
-    base = bases[0] if len(bases) == 1 else lower[0]  # a Hangul syllable decomposes into letters: it stays whole
-    bits = {"M": JOINS, "S": ALONE}.get(category[0], 0)
-    return 0x3C3 if base == "ς" else ord(base) | bits

@@ -1,7 +1,6 @@
 """Number of sentences in the lines of a text."""
 
 import functools
-import unicodedata
 
 import numpy as np
 
@@ -10,7 +9,7 @@ from stages.kernels.compile import leaf
 from stages.kernels.lines import space_size
 from stages.kernels.planes import fill_planes, next_clear, next_set
 from stages.kernels.text import Text, frozen
-from stages.kernels.unicode import TERMINAL, classes, decode
+from stages.kernels.unicode import TERMINAL, classes, decode, of_category
 from stages.kernels.words import Mode
 
 _END, _WIDE_END, _CLOSER = 1, 2, 4
@@ -39,8 +38,7 @@ def sentences_of(text: Text, mode: Mode) -> np.ndarray:
 @functools.cache
 def _marks() -> np.ndarray:
     # No sentence end and no closing mark lies above the first two planes.
-    categories = [unicodedata.category(chr(code)) for code in range(0x20000)]
-    marks = np.array([_CLOSER if category in ("Pe", "Pf") else 0 for category in categories], np.uint8)
+    marks = np.where(of_category("Pe", "Pf")[:0x20000], np.uint8(_CLOSER), np.uint8(0))
     marks[[ord(quote) for quote in "\"'"]] |= _CLOSER
     marks[(classes()[:0x20000] & TERMINAL) != 0] |= _END
     marks[ord("…")] |= _END

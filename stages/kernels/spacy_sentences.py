@@ -6,7 +6,6 @@ such marks need not be cut, and of the words only those after the marks are look
 """
 
 import functools
-import unicodedata
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from stages.kernels.compile import inlined, leaf
 from stages.kernels.planes import fill_planes, next_set
 from stages.kernels.spacy_words import spacy_planes
 from stages.kernels.text import Text, frozen
-from stages.kernels.unicode import decode
+from stages.kernels.unicode import decode, of_category
 
 _END, _PUNCTUATION = 1, 2
 _BLANK = 0x20
@@ -53,7 +52,7 @@ def _marks() -> np.ndarray:
 
     marks = np.zeros(0x20000, np.uint8)
     marks[[ord(mark) for mark in Sentencizer.default_punct_chars]] = _END
-    marks[[unicodedata.category(chr(code))[0] == "P" for code in range(0x20000)]] |= _PUNCTUATION
+    marks[of_category("P")[: len(marks)]] |= _PUNCTUATION
     return frozen(marks)
 
 

@@ -80,18 +80,30 @@ _PLANES = (0, 1, 2, 3, 14)
 
 
 @functools.cache
-def classes() -> np.ndarray:
-    """Class bits of every code point: uint16, 0x110000 entries, read-only."""
-    table = np.zeros(0x110000, np.uint16)
+def categories() -> np.ndarray:
+    """The general category of every code point, as its index in `CATEGORIES`: uint8, 0x110000 entries, read-only."""
+    table = np.full(0x110000, CATEGORIES.index("Cn"), np.uint8)
+    index = {name: at for at, name in enumerate(CATEGORIES)}
     for plane in _PLANES:
         codes = range(plane * 0x10000, (plane + 1) * 0x10000)
-        table[codes.start : codes.stop] = list(map(_BITS.__getitem__, map(unicodedata.category, map(chr, codes))))
+        table[codes.start : codes.stop] = bytearray(map(index.__getitem__, map(unicodedata.category, map(chr, codes))))
+    table.flags.writeable = False
+    return table
+
+
+def of_category(*wanted: str) -> np.ndarray:
+    """Which code points are of one of these categories ("Nd") or major classes ("P"): bool, 0x110000 entries."""
+    return np.take(np.array([name.startswith(wanted) for name in CATEGORIES]), categories())
+
+
+@functools.cache
+def classes() -> np.ndarray:
+    """Class bits of every code point: uint16, 0x110000 entries, read-only."""
+    table = np.take(np.array([_BITS[name] for name in CATEGORIES], np.uint16), categories())
     for first, last in _UNSPACED_RANGES:
         part = table[first : last + 1]
         part[(part & (LETTER | DIGIT)) != 0] |= UNSPACED
-    for code in (code for first, last in _UNSPACED_RANGES if last < 0x10000 for code in range(first, last + 1)):
-        if unicodedata.category(chr(code)) == _NATIVE_DIGITS:
-            table[code] &= ~np.uint16(UNSPACED)
+    table[of_category(_NATIVE_DIGITS)] &= ~np.uint16(UNSPACED)
     for code in range(0x3001):  # white space of Unicode ends with U+3000
         if chr(code).isspace():
             table[code] = (table[code] & ~np.uint16(HIDDEN | FORMAT)) | SPACE
@@ -118,6 +130,7 @@ def _bits_of_categories() -> dict[str, int]:
 
 
 _BITS = _bits_of_categories()
+CATEGORIES = tuple(_BITS)
 
 
 @leaf
