@@ -1,5 +1,8 @@
 """The `sluice` command. Nothing heavy is imported before a command needs it, so that help comes at once."""
 
+import atexit
+import os
+import sys
 from collections.abc import Callable
 from typing import Annotated
 
@@ -66,7 +69,14 @@ app.add_typer(new, name="new", rich_help_panel=_STAGES)
 
 def main() -> None:
     """Entry point of the `sluice` script."""
-    app(prog_name="sluice")
+    try:
+        app(prog_name="sluice")
+    except SystemExit as ended:
+        # What is left is to take the modules apart, compiled kernels among them, which takes half a second to a second.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
 
 
 if __name__ == "__main__":

@@ -118,3 +118,37 @@ def test_all_128_bits_decide() -> None:
     memory.sketched[0] = memory.sketched[0].set_column(0, "text_hash", hashes)
     ExactDedup().solve(memory, memory)
     assert memory.dropped() == {("s", "2"): ("s", "0", 1.0), ("s", "4"): ("s", "1", 1.0)}
+
+
+PAGES = [("web", "1", "long text"), ("web", "2", "text"), ("web", "3", "text"), ("web", "4", "text"), ("web", "5", "x")]
+KEYS = ["a", "a", "b", None, None]
+
+
+def test_other_columns_may_be_compared_and_a_missing_value_is_like_no_other() -> None:
+    table = documents(*PAGES, url_key=KEYS)
+    assert solve(ExactDedup(columns=("url_key",)), table)[0] == {("web", "2"): ("web", "1", 1.0)}
+    assert ExactDedup(columns=("url_key",)).columns_read() == ("url_key",)
+
+
+def test_two_columns_are_compared_together() -> None:
+    table = documents(*PAGES[:4], url_key=["a", "a", "a", None])
+    assert solve(ExactDedup(columns=("url_key", "text")), table)[0] == {("web", "3"): ("web", "2", 1.0)}
+    table = documents(("s", "1", "ab"), ("s", "2", "a"), other=["c", "bc"])
+    assert solve(ExactDedup(columns=("text", "other")), table)[0] == {}
+
+
+def test_the_latest_and_the_earliest_stay_by_date() -> None:
+    rows = [("web", str(number), "t") for number in range(4)]
+    table = documents(*rows, url_key=["a"] * 4, date=["2023-05-01T01:00:00+02:00", "2023-05-01", None, "2023-04-30T23:30Z"])
+    dropped, facts = solve(ExactDedup(columns=("url_key",), keep="latest"), table)
+    assert set(dropped.values()) == {("web", "1", 1.0)}
+    assert facts["sketch_bytes_per_document"] == 24
+    assert set(solve(ExactDedup(columns=("url_key",), keep="earliest"), table)[0].values()) == {("web", "0", 1.0)}
+    assert ExactDedup(columns=("url_key",), keep="latest").columns_read() == ("url_key", "date")
+
+
+def test_the_longest_page_of_an_address_stays() -> None:
+    table = documents(*reversed(PAGES[:2]), url_key=["a", "a"])
+    stage = ExactDedup(columns=("url_key",), keep="longest")
+    assert solve(stage, table)[0] == {("web", "2"): ("web", "1", 1.0)}
+    assert stage.columns_read() == ("url_key", "text")
