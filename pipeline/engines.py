@@ -22,6 +22,8 @@ class Engine(Protocol):
     workers: int
     marks: int
     """attempts by processes that died, after which a unit is searched for the document that killed them"""
+    slow_start: bool
+    """whether starting a task may take longer than doing a unit"""
 
     def __enter__(self) -> Self: ...
 
@@ -55,6 +57,7 @@ class LocalEngine:
 
     name = "local"
     marks = min(1, MARKS_BEFORE_ISOLATION)
+    slow_start = False
 
     def __init__(self, workers: int) -> None:
         self.workers = workers

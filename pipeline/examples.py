@@ -1,6 +1,6 @@
 """A few excerpts on both sides of each limit, for the report; bounded for each part."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -31,11 +31,33 @@ SCHEMA = pa.schema(
 )
 
 
+@dataclass(slots=True)
+class _Example:
+    why: str
+    rank: float
+    row: int
+    value: float
+    limit: float
+    source: str = ""
+    id: str = ""
+    excerpt: str = ""
+
+
+def _tell(examples: list[_Example], table: pa.Table) -> None:
+    """Fill in who the documents are and how their texts begin, for all of a batch at once."""
+    rows, places = np.unique(np.array([one.row for one in examples], np.int64), return_inverse=True)
+    chosen = table.select(["source", "id", "text"]).take(pa.array(rows))
+    excerpts = pc.utf8_slice_codeunits(chosen.column("text"), 0, EXCERPT).to_pylist()
+    sources, ids = chosen.column("source").to_pylist(), chosen.column("id").to_pylist()
+    for one, place in zip(examples, places.tolist(), strict=True):
+        one.source, one.id, one.excerpt = sources[place], ids[place], excerpts[place]
+
+
 class Examples:
     """Keeps, for each rule, the documents nearest to the limit on either side, and some dropped ones by hash of their ids."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, str, str, str], list[tuple[float, dict[str, Any]]]] = {}
+        self._kept: dict[tuple[str, str, str, str], list[_Example]] = {}
 
     def add(self, measured: Measured) -> None:
         """Take over a batch."""
@@ -43,9 +65,11 @@ class Examples:
         if not table.num_rows:
             return
         first = first_broken(measured.broken, table.num_rows)
+        kept = np.flatnonzero(first < 0)
         number_of = {(item.step, item.rule.name): number for number, item in enumerate(measured.broken)}
-        keys = order_keys(0, "examples", table.column("source").combine_chunks(), table.column("id").combine_chunks())
+        keys = order_keys(0, "examples", table.column("source").combine_chunks(), table.column("id").combine_chunks()) / 2.0**64
         known: Encoded = {}
+        new: list[_Example] = []
         for node, measures in measured.judged:
             assert isinstance(node.stage, Filter)
             for rule in node.stage.rules():
@@ -54,44 +78,47 @@ class Examples:
                 values = np.asarray(measures[rule.measure], np.float64)
                 limits = limits_of(rule, table, known)
                 distance = np.abs(values - limits)
-                broke = first == number_of.get((node.label, rule.name), -2)
-                for side, mask in (("kept", first < 0), ("dropped", broke)):
-                    rows = np.flatnonzero(mask & ~np.isnan(distance))
-                    self._keep((node.label, rule.name, side, "near"), rows, distance[rows], NEAR, table, values, limits)
-                rows = np.flatnonzero(broke)
-                self._keep(
-                    (node.label, rule.name, "dropped", "random"), rows, keys[rows] / 2.0**64, RANDOM, table, values, limits
-                )
+                broke = np.flatnonzero(first == number_of.get((node.label, rule.name), -2))
+                for side, rows, why, ranks, count in (
+                    ("kept", kept, "near", distance, NEAR),
+                    ("dropped", broke, "near", distance, NEAR),
+                    ("dropped", broke, "random", keys, RANDOM),
+                ):
+                    new += self._take((node.label, rule.name, side, why), rows, ranks[rows], count, values, limits)
+        _tell(new, table)
+        for best in self._kept.values():
+            best.sort(key=lambda one: (one.rank, one.source, one.id))
+            del best[NEAR if best and best[0].why == "near" else RANDOM :]
 
-    def _keep(
+    def _take(
         self,
         key: tuple[str, str, str, str],
         rows: np.ndarray,
         ranks: np.ndarray,
         count: int,
-        table: pa.Table,
         values: np.ndarray,
         limits: np.ndarray,
-    ) -> None:
+    ) -> "list[_Example]":
+        """Put those of a batch beside the best so far that are better than the last of them; who they are is told later."""
         best = self._kept.setdefault(key, [])
+        good = ~np.isnan(ranks) if len(best) < count else ranks < best[-1].rank
+        rows, ranks = rows[good], ranks[good]
         if len(rows) > count:
             chosen = np.argpartition(ranks, count)[:count]
             rows, ranks = rows[chosen], ranks[chosen]
-        for row, rank in zip(rows, ranks, strict=True):
-            if len(best) >= count and rank >= best[-1][0]:
-                continue
-            one = table.slice(row, 1)
-            text = pc.utf8_slice_codeunits(one.column("text"), 0, EXCERPT)[0].as_py()
-            found = {"source": one.column("source")[0].as_py(), "id": one.column("id")[0].as_py(), "excerpt": text}
-            best.append((float(rank), {**found, "value": float(values[row]), "limit": float(limits[row])}))
-            best.sort(key=lambda item: (item[0], item[1]["source"], item[1]["id"]))
-            del best[count:]
+        new = [
+            _Example(key[3], float(rank), int(row), float(values[row]), float(limits[row]))
+            for row, rank in zip(rows, ranks, strict=True)
+        ]
+        best += new
+        return new
 
     def table(self) -> pa.Table | None:
         """All excerpts, or None."""
         rows = [
-            {"step": step, "rule": rule, "side": side, "why": why, **found}
+            {"step": step, "rule": rule, "side": side, "why": why}
+            | {name: getattr(one, name) for name in ("value", "limit", "source", "id", "excerpt")}
             for (step, rule, side, why), best in self._kept.items()
-            for _, found in best
+            for one in best
         ]
         return pa.Table.from_pylist(rows, SCHEMA) if rows else None

@@ -84,7 +84,8 @@ class PartWriter:
     def add_verdict_drops(self, label: str, table: pa.Table, rows: np.ndarray, verdicts: pa.Table) -> None:
         """Take over documents that a Global of the segment before drops."""
         columns = {name: verdicts.column(name) for name in verdicts.column_names if name != "row"}
-        self._drops.append(self._ledger(table, rows, DROPS, {**columns, "step": label, "rank": 0}))
+        sizes = byte_lengths(table.column("text"))
+        self._drops.append(self._ledger(table, sizes, rows, DROPS, {**columns, "step": label, "rank": 0}))
 
     def commit(self, last: bool) -> None:
         """Write what is held, then let the part appear. A part that another worker finished first is left as it is."""
@@ -192,7 +193,7 @@ class PartWriter:
             "value": _nullable(np.concatenate([item.values for item in dropped.broken])[order]),
             "limit": _nullable(np.concatenate([item.limits for item in dropped.broken])[order]),
         }
-        return self._ledger(dropped.table.take(pa.array(at)), dropped.rows[at], DROPS, columns)
+        return self._ledger(dropped.table.take(pa.array(at)), dropped.sizes[at], dropped.rows[at], DROPS, columns)
 
     def _failed_rows(self, failed: Failed) -> pa.Table:
         text = pc.utf8_slice_codeunits(failed.table.column("text"), 0, 200)
@@ -204,7 +205,8 @@ class PartWriter:
             "trace": [trace for _, _, trace in failed.errors],
             "excerpt": text,
         }
-        return self._ledger(failed.table, failed.rows, QUARANTINED, columns)
+        sizes = byte_lengths(failed.table.column("text"))
+        return self._ledger(failed.table, sizes, failed.rows, QUARANTINED, columns)
 
     def _measure_rows(self, measured: Measured) -> None:
         columns = {
@@ -216,7 +218,9 @@ class PartWriter:
         }
         self._measures.setdefault(tuple(columns), []).append(pa.table(columns))
 
-    def _ledger(self, table: pa.Table, rows: np.ndarray, schema: pa.Schema, columns: dict[str, Any]) -> pa.Table:
+    def _ledger(
+        self, table: pa.Table, sizes: np.ndarray, rows: np.ndarray, schema: pa.Schema, columns: dict[str, Any]
+    ) -> pa.Table:
         """A ledger table: what identifies the documents, then `columns`; a single value is repeated, a missing one is null."""
         count = table.num_rows
         values: dict[str, Any] = {
@@ -224,7 +228,7 @@ class PartWriter:
             "id": table.column("id"),
             "part": np.full(count, self.part, np.int64),
             "row": rows.astype(np.int32),
-            "bytes": byte_lengths(table.column("text")),
+            "bytes": sizes,
             **columns,
         }
         arrays = []

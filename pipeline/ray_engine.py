@@ -22,6 +22,8 @@ class RayEngine:
 
     name = "ray"
     marks = MARKS_BEFORE_ISOLATION
+    # Ray Data notices the end of a task, and starts the next, up to half a second later.
+    slow_start = True
 
     def __init__(self, workers: int | None, address: str | None, resources: Resources, waiting: Callable[[str], None]) -> None:
         self._resources = resources

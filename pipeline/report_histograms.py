@@ -3,16 +3,22 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline import results_ledger
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 BINS = 48
 FINE = 4096
 BUDGET = 60_000_000
 """Values counted at most; above it only every k-th row group is, and the page says so."""
+
+TOGETHER = 65_536
+"""Rows counted at a time."""
 
 FIXED = {"source", "id", "part", "row"}
 
@@ -112,19 +118,31 @@ def _read(folder: Path, names: set[str], every: int) -> Iterator[tuple[str, np.n
     import pyarrow.parquet as pq
 
     number = 0
+    held: dict[tuple[str, ...], list[pa.Table]] = {}  # by columns: files of small parts are counted together
     for path in results_ledger.files(folder):
         with pq.ParquetFile(path) as file:
-            columns = [name for name in file.schema_arrow.names if name in names]
+            columns = tuple(name for name in file.schema_arrow.names if name in names)
+            tables = held.setdefault(columns, [])
             for group in range(file.num_row_groups):
                 number += 1
                 if not columns or (number - 1) % every:
                     continue
-                table = file.read_row_group(group, columns=columns)
-                for name in columns:
-                    values = table.column(name).drop_null()
-                    if len(values):
-                        array = values.to_numpy().astype(np.float64)
-                        yield name, array[np.isfinite(array)]
+                tables.append(file.read_row_group(group, columns=list(columns), use_threads=False))
+            if sum(table.num_rows for table in tables) >= TOGETHER:
+                yield from _values(tables)
+                tables.clear()
+    for tables in held.values():
+        yield from _values(tables)
+
+
+def _values(tables: "list[pa.Table]") -> Iterator[tuple[str, np.ndarray]]:
+    import pyarrow as pa
+
+    for name in tables[0].column_names if tables else ():
+        values = pa.chunked_array([chunk for table in tables for chunk in table.column(name).chunks]).drop_null()
+        if len(values):
+            array = values.to_numpy().astype(np.float64)
+            yield name, array[np.isfinite(array)]
 
 
 def _first_pass(folder: Path, found: dict[str, Histogram], every: int) -> None:

@@ -36,6 +36,8 @@ from pipeline.worker import run_units
 from schemas.errors import FailureBudgetExceeded, RecipeError
 
 EngineName = Literal["ray", "local"]
+TASKS, TASK_BYTES = 6, 128_000_000
+"""Tasks for each worker at least, and text of one task at most, where units are put together."""
 
 
 def run(
@@ -195,7 +197,7 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
     attempts = Path(segment.folder, "attempts")
     if todo:
         shown.phase(label, len(units), done=len(units) - len(todo), bytes=size)
-    bundles = _bundles(planned, segment, todo, engine.workers)
+    bundles = _bundles(segment, todo, engine)
     for counts in engine.map(partial(run_units, segment, engine.marks), bundles, label, begun=_changes(attempts)):
         shown.advance(counts["units"], counts["in"][0], counts["out"][0], counts["in"][1])
     # Workers that died on the way left what they had begun, or, between a part and its mark, the mark.
@@ -203,14 +205,20 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
     remove_staged(segment)
 
 
-def _bundles(planned: Plan, segment: Segment, todo: Sequence[Unit], workers: int) -> list[list[Unit]]:
-    """Units for one task each. Where filters left little of each part, several parts make a task: starting one costs more."""
-    if segment.parent is None:
+def _bundles(segment: Segment, todo: Sequence[Unit], engine: Engine) -> list[list[Unit]]:
+    """Units for one task each: several where starting a task takes longer than doing one, or where filters left little."""
+    if segment.parent is None and not engine.slow_start:
         return [[unit] for unit in todo]
-    sizes = [read_counts(segment.parent.folder, unit["part"])["out"][1] for unit in todo]
-    limit = min(planned.segments[0].chunk_bytes, sum(sizes) // (4 * workers))
-    edges = cut_rows(np.array(sizes, np.int64), max(1, limit))
+    sizes = [_size_of(segment, unit) for unit in todo]
+    edges = cut_rows(np.array(sizes, np.int64), max(1, min(TASK_BYTES, sum(sizes) // (TASKS * engine.workers))))
     return [list(todo[start:stop]) for start, stop in pairwise(edges)]
+
+
+def _size_of(segment: Segment, unit: Unit) -> int:
+    """Bytes of text, about."""
+    if segment.parent is None:
+        return int(unit["bytes"])
+    return int(read_counts(segment.parent.folder, unit["part"])["out"][1])
 
 
 def _named(segment: Segment) -> str:

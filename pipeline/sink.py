@@ -6,6 +6,7 @@ piece belongs to one row group of one shard; a shard is made row group by row gr
 
 import os
 import secrets
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ from pipeline.planning import output_schema
 from pipeline.segment import Segment, committed_parts, file_digest, read_counts
 from schemas.recipe import Output
 
+FOOTERS = 4096
+"""Footers of parts that are held at most, a few KB each."""
 Piece = tuple[int, int]
 """(part, row group)"""
 
@@ -126,9 +129,10 @@ def write_shard(segment: Segment, folder: str, output: Output, shard: Shard) -> 
             write_statistics=[field.name for field in schema if field.name not in ("text", "extra")],
             write_page_index=True,
         ) as writer:
+            opened = _Opened(segment)
             for bins in shard.row_groups:
                 # Bin after bin, so that text is in memory once; where a bin ends depends on the documents alone.
-                table = pa.concat_tables([_sorted(segment, bin_, schema) for bin_ in bins])
+                table = pa.concat_tables([_sorted(opened, bin_, schema) for bin_ in bins])
                 writer.write_table(table, row_group_size=table.num_rows)
                 rows += table.num_rows
                 text_bytes += int(byte_lengths(table.column("text")).sum())
@@ -155,13 +159,26 @@ def write_shard(segment: Segment, folder: str, output: Output, shard: Shard) -> 
     return facts
 
 
-def _sorted(segment: Segment, bin_: Bin, schema: pa.Schema) -> pa.Table:
+class _Opened:
+    """Reads pieces of documents; the footer of a part is read once, though every bin takes a piece of it."""
+
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+        self._footers: OrderedDict[int, pq.FileMetaData] = OrderedDict()
+
+    def read(self, piece: Piece) -> pa.Table:
+        part, group = piece
+        path = self.segment.folder_of_part(part) / "docs.parquet"
+        with pq.ParquetFile(path, metadata=self._footers.get(part), pre_buffer=False) as documents:
+            self._footers[part] = documents.metadata
+            if len(self._footers) > FOOTERS:
+                self._footers.popitem(last=False)
+            return documents.read_row_group(group, use_threads=False)
+
+
+def _sorted(opened: _Opened, bin_: Bin, schema: pa.Schema) -> pa.Table:
     """The documents of a bin in the order of the output, each column in one chunk: chunks would show in the file's pages."""
-    tables = []
-    for part, group in bin_.pieces:
-        with pq.ParquetFile(segment.folder_of_part(part) / "docs.parquet", pre_buffer=False) as documents:
-            tables.append(documents.read_row_group(group, use_threads=False))
-    table = pa.concat_tables(tables).combine_chunks()
-    if segment.order_seed is not None:
-        table = table.take(pa.array(np.argsort(table_keys(table, segment.order_seed), kind="stable")))
+    table = pa.concat_tables([opened.read(piece) for piece in bin_.pieces]).combine_chunks()
+    if (seed := opened.segment.order_seed) is not None:
+        table = table.take(pa.array(np.argsort(table_keys(table, seed), kind="stable")))
     return table.select(schema.names).cast(schema)

@@ -26,9 +26,12 @@ from stages.core.stage import Expand, Filter, Global, Map, Measures
 
 @dataclass
 class Dropped:
-    """Documents one step or group dropped, as a table of their columns, with the rules they broke."""
+    """Documents one step or group dropped, with the rules they broke."""
 
     table: pa.Table
+    """who they are: source and id"""
+    sizes: np.ndarray
+    """bytes of text"""
     rows: np.ndarray
     """row of each in the part's input"""
     broken: list[Broken]
@@ -154,7 +157,9 @@ class Steps:
         if dropped.any():
             at = np.cumsum(dropped) - 1
             moved = [Broken(b.step, b.rule, at[b.rows], b.values, b.limits) for b in broken]
-            outcome.dropped.append(Dropped(table.filter(pa.array(dropped)), outcome.rows[dropped], moved))
+            gone = table.select(["source", "id"]).filter(pa.array(dropped))
+            sizes = byte_lengths(table.column("text"))[dropped]
+            outcome.dropped.append(Dropped(gone, sizes, outcome.rows[dropped], moved))
             outcome.table = table.filter(pa.array(~dropped))
             outcome.rows = outcome.rows[~dropped]
         return None
@@ -235,7 +240,8 @@ class Steps:
             alive = np.concatenate([alive, origins[at]])
         if result.dropped:
             at = np.array([row for row, _ in result.dropped])
-            outcome.dropped.append(Dropped(table.take(at), outcome.rows[at], reasons_of(node.label, result.dropped)))
+            gone = table.select(["source", "id"]).take(at)
+            outcome.dropped.append(Dropped(gone, sizes[at], outcome.rows[at], reasons_of(node.label, result.dropped)))
             add(counts["dropped"], distinct(np.setdiff1d(origins[at], alive)), sizes[at].sum())
             for _, reason in result.dropped:
                 rule = tally.rule(node.key, reason.reason)
