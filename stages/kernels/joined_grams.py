@@ -10,8 +10,6 @@ from stages.kernels.words import Words
 
 _SHORT, _LONG = 16, 32
 # Bytes of an n-gram's beginning: most 5-grams of English have 16 and most 8-grams 32, and few of them repeat in a document.
-_SPREAD = 4
-"""so many more slots than words, halved: few beginnings seem to repeat because they share a slot with others"""
 
 
 def joined_duplicates(text: Text, words: Words) -> np.ndarray:
@@ -30,8 +28,6 @@ def joined_duplicates(text: Text, words: Words) -> np.ndarray:
         frozen(words.lengths),
         frozen(text.data),
         np.zeros((table_size(most), 2), np.int64),  # slots: stamp and place of the first, hash
-        np.zeros(table_size(_SPREAD * most), np.uint8),  # counts by slot
-        np.empty(most, np.uint64),  # keys of the beginnings
         np.empty(most, np.int64),  # repeated: bytes from a word's begin that also begin elsewhere: 0, _SHORT or _LONG
         np.empty(most, np.int64),  # places where an n-gram may repeat
         np.zeros(most + 1, np.int64),  # begins of words in the stream
@@ -55,9 +51,7 @@ def _store(stream, position, value):  # type: ignore[no-untyped-def]
 
 
 @leaf
-def _joined_duplicates(  # type: ignore[no-untyped-def]
-    doc_offsets, starts, sizes, lengths, data, slots, counts, keys, repeated, places, begins, chars, stream, duplicates
-):
+def _joined_duplicates(doc_offsets, starts, sizes, lengths, data, slots, repeated, places, begins, chars, stream, duplicates):  # type: ignore[no-untyped-def]
     documents = len(doc_offsets) - 1
     stamp = 0
     for document in range(documents):
@@ -85,21 +79,24 @@ def _joined_duplicates(  # type: ignore[no-untyped-def]
                 position += 1
 
         # Equal n-grams begin with equal bytes, wherever their words are parted. So one pass over the beginnings, and
-        # a second over those that may repeat, find the few places that all six sizes need to look at.
-        whole = count
-        while whole and begins[whole - 1] + _SHORT > length:
-            whole -= 1
-        spread = np.uint64(table_size(_SPREAD * count) - 1)
-        counts[: spread + np.uint64(1)] = 0
-        for place in range(whole):
+        # a second over those that repeat, find the few places that all six sizes need to look at.
+        stamp += 1
+        for place in range(count):
+            repeated[place] = 0
+            if begins[place] + _SHORT > length:
+                continue
             key = load(stream, begins[place]) * FACTOR
             key = ((key ^ (key >> np.uint64(32))) + load(stream, begins[place] + 8)) * FACTOR
-            key = (key ^ (key >> np.uint64(32))) & spread
-            keys[place] = key
-            counts[key] = min(counts[key] + np.uint8(1), np.uint8(2))
-        repeated[whole:count] = 0
-        for place in range(whole):
-            repeated[place] = _SHORT if counts[keys[place]] > 1 else 0
+            hashed = np.int64(key ^ (key >> np.uint64(32)))
+            slot = hashed & mask
+            while slots[slot, 0] >> 32 == stamp and slots[slot, 1] != hashed:
+                slot = (slot + 1) & mask
+            if slots[slot, 0] >> 32 == stamp:
+                repeated[place] = _SHORT
+                repeated[slots[slot, 0] & 0xFFFFFFFF] = _SHORT
+            else:
+                slots[slot, 0] = stamp << 32 | place
+                slots[slot, 1] = hashed
         stamp += 1
         candidates = 0
         for place in range(count - 4):

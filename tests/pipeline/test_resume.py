@@ -103,6 +103,7 @@ def moments(place: Place):
         "start": lambda: True,
         "folder": lambda: (place.run / "manifest.json").is_file(),
         "first unit begun": lambda: (first / "attempts").is_dir() and any((first / "attempts").iterdir()),
+        "one part": lambda: len(committed_parts(first)) >= 1,
         "first parts": lambda: len(committed_parts(first)) >= 3,
         "most parts": lambda: len(committed_parts(first)) >= PARTS - 1,
         "solve": lambda: (first / "solves").is_dir(),
@@ -196,13 +197,13 @@ def test_status_tells_how_far_a_killed_run_is(tmp_path, source, clean):
 def test_a_stream_killed_between_two_chunks_goes_on_at_the_next(tmp_path):
     packed = tmp_path / "docs.jsonl.gz"
     packed.write_bytes(gzip.compress(b"".join(orjson.dumps(row) + b"\n" for row in documents(DOCUMENTS))))
-    undisturbed = Place(tmp_path / "clean", packed, recipe(part_bytes=20_000))
+    undisturbed = Place(tmp_path / "clean", packed, recipe(sleep_ms=4, part_bytes=20_000))
     undisturbed.complete()
     chunks = committed_parts(undisturbed.plan().segments[0].folder)
     assert chunks == list(range(len(chunks)))
     assert len(chunks) > 3
-    place = Place(tmp_path / "killed", packed, recipe(part_bytes=20_000))
-    assert kill_at(place, "first parts", 0.0, workers=1)
+    place = Place(tmp_path / "killed", packed, recipe(sleep_ms=4, part_bytes=20_000))
+    assert kill_at(place, "one part", 0.0, workers=1)
     first = place.plan().segments[0].folder
     sizes = {part: read_counts(first, part)["in"][0] for part in committed_parts(first)}
     place.forget_calls()
