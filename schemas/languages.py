@@ -229,6 +229,24 @@ def find_language(name: str) -> str | None:
     return names.get(key) or names.get(re.sub(r"[-_ ]+", "_", key))
 
 
+@functools.cache
+def _isos() -> dict[str, str]:
+    """ISO 639-3 code and script of each label."""
+    rows = (line.split("|") for line in _TABLE.strip().splitlines())
+    return {label: f"{codes.split(',')[0]}_{scripts.split(',')[0]}" for label, codes, scripts, _ in rows}
+
+
+def iso_of(label: str) -> str:
+    """ISO 639-3 and ISO 15924 for the label of a model: `eng_Latn` for `en`, and for `eng_Latn`; other labels as they are.
+
+    lid.176 tells no scripts: a language has the one it is mostly written in.
+    """
+    return label if _ISO.fullmatch(label) else _isos().get(label, label)
+
+
+_ISO = re.compile("[a-z]{3}_[A-Z][a-z]{3}")
+
+
 def by_label(values: Mapping[str, Value]) -> dict[str, Value]:
     """The entries of languages under their labels. Of two names for one language the label goes first, then the earlier."""
     found: dict[str, Value] = {name: value for name, value in values.items() if find_language(name) == name}

@@ -37,6 +37,72 @@ def _dot(matrix: Any, row: Any, hidden: Any) -> Any:
 
 
 @leaf
+def _all_scores(hidden: Any, loss: Any, output: Any, left: Any, right: Any, scores: Any, nodes: Any, values: Any) -> None:
+    """The score of every label."""
+    count = len(output)
+    if loss == HIERARCHICAL:
+        depth = 1
+        nodes[0], values[0] = 2 * count - 2, 1.0
+        while depth:
+            depth -= 1
+            node, product = nodes[depth], values[depth]
+            if node < count:
+                scores[node] = product
+                continue
+            p = 1.0 / (1.0 + exp(-_dot(output, node - count, hidden)))
+            nodes[depth], values[depth] = right[node - count], product * (p + 1e-5)
+            nodes[depth + 1], values[depth + 1] = left[node - count], product * (1.0 - p + 1e-5)
+            depth += 2
+        return
+    highest = -np.inf
+    for label in range(count):
+        values[label] = _dot(output, label, hidden)
+        highest = max(highest, values[label])
+    if loss == SOFTMAX:
+        total = 0.0
+        for label in range(count):
+            values[label] = exp(values[label] - highest)
+            total += values[label]
+        for label in range(count):
+            scores[label] = values[label] / total + 1e-5
+    else:
+        for label in range(count):
+            scores[label] = _sigmoid(values[label]) + 1e-5
+
+
+@leaf
+def top_labels(
+    sums: Any, rows: Any, loss: Any, output: Any, left: Any, right: Any, labels: Any, scores: Any, hidden: Any, all_: Any,
+    nodes: Any, values: Any,
+) -> None:  # fmt: skip
+    """The labels with the highest scores of each document that has rows, best first: as many as `labels` has columns."""
+    for document in range(len(sums)):
+        if rows[document] == 0:
+            continue
+        for d in range(len(hidden)):
+            hidden[d] = sums[document, d] / rows[document]
+        _all_scores(hidden, loss, output, left, right, all_, nodes, values)
+        for place in range(labels.shape[1]):
+            best = np.int64(0)
+            for label in range(1, len(output)):
+                if all_[label] >= all_[best]:
+                    best = np.int64(label)
+            labels[document, place], scores[document, place] = best, all_[best]
+            all_[best] = -1.0
+
+
+@leaf
+def _sigmoid(x: Any) -> Any:
+    """As the library reads it off its table."""
+    if x < -_SIGMOID_END:
+        return 0.0
+    if x > _SIGMOID_END:
+        return 1.0
+    step = np.int64((x + _SIGMOID_END) * _SIGMOID_STEPS / _SIGMOID_END / 2)
+    return 1.0 / (1.0 + exp(-(step * 2.0 * _SIGMOID_END / _SIGMOID_STEPS - _SIGMOID_END)))
+
+
+@leaf
 def best_labels(
     sums: Any,
     rows: Any,
@@ -94,15 +160,8 @@ def best_labels(
                     best, best_score = np.int64(label), score
         else:  # a sigmoid for each label, read off the library's table
             for label in range(count):
-                x = _dot(output, label, hidden)
-                if x < -_SIGMOID_END:
-                    score = 0.0
-                elif x > _SIGMOID_END:
-                    score = 1.0
-                else:
-                    step = np.int64((x + _SIGMOID_END) * _SIGMOID_STEPS / _SIGMOID_END / 2)
-                    score = 1.0 / (1.0 + exp(-(step * 2.0 * _SIGMOID_END / _SIGMOID_STEPS - _SIGMOID_END)))
-                if score + 1e-5 >= best_score:
-                    best, best_score = np.int64(label), score + 1e-5
+                score = _sigmoid(_dot(output, label, hidden)) + 1e-5
+                if score >= best_score:
+                    best, best_score = np.int64(label), score
         labels[document] = best
         scores[document] = best_score

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.fasttext_labels import best_labels
+from stages.kernels.fasttext_labels import best_labels, top_labels
 from stages.kernels.fasttext_model import EOS, Model, aligned, word_hash
 from stages.kernels.fasttext_words import (
     BLOCK,
@@ -57,6 +57,35 @@ def predict(
     `max_bytes` reads only so many bytes of each, less those of a character it would cut. Scores may exceed 1 by a few
     1e-5: the library adds 1e-5 to each probability, and so do we.
     """
+    sums, rows = _vectors(model, text, max_bytes, label_unknown)
+    count = len(rows)
+    labels = np.full(count, -1, np.int32)
+    scores = np.zeros(count, np.float64)
+    best_labels(
+        sums, rows, model.loss, model.output, model.left, model.right, labels, scores,
+        np.zeros(model.dim), np.zeros(len(model.output) + 2, np.int64), np.zeros(len(model.output) + 2),
+    )  # fmt: skip
+    return labels, scores
+
+
+def predict_top(model: Model, text: Text, top: int, max_bytes: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the `top` best labels, best first, and their scores: (documents, top), at most as many as the model has.
+
+    -1 and 0 for a text without any known word or n-gram. Reads every label's score, so it costs more than `predict`.
+    """
+    sums, rows = _vectors(model, text, max_bytes, False)
+    shape = (len(rows), min(top, len(model.output)))
+    labels, scores = np.full(shape, -1, np.int32), np.zeros(shape, np.float64)
+    size = len(model.output) + 2
+    top_labels(
+        sums, rows, model.loss, model.output, model.left, model.right, labels, scores,
+        np.zeros(model.dim), np.zeros(size), np.zeros(size, np.int64), np.zeros(size),
+    )  # fmt: skip
+    return labels, scores
+
+
+def _vectors(model: Model, text: Text, max_bytes: int | None, label_unknown: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The sum of each document's rows of the model, (documents, dim) float64, and how many they are."""
     count = len(text.offsets) - 1
     offsets, data = text.offsets[:], text.data[:]
     offsets.flags.writeable = data.flags.writeable = False
@@ -96,13 +125,7 @@ def predict(
         sums,
         rows,
     )
-    labels = np.full(count, -1, np.int32)
-    scores = np.zeros(count, np.float64)
-    best_labels(
-        sums.reshape(count, model.dim), rows, model.loss, model.output, model.left, model.right, labels, scores,
-        np.zeros(model.dim), np.zeros(len(model.output) + 2, np.int64), np.zeros(len(model.output) + 2),
-    )  # fmt: skip
-    return labels, scores
+    return sums.reshape(count, model.dim), rows
 
 
 @leaf

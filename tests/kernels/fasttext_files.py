@@ -12,7 +12,7 @@ def write_model(
     path: Path,
     loss: int = 3,
     dim: int = 6,
-    labels: int = 7,
+    labels: int | list[str] = 7,
     buckets: int = 97,
     chars: tuple[int, int] = (2, 4),
     word_ngrams: int = 1,
@@ -26,13 +26,15 @@ def write_model(
     seed: int = 1,
 ) -> Path:
     random = np.random.default_rng(seed)
+    names = [f"l{label}" for label in range(labels)] if isinstance(labels, int) else labels
+    labels = len(names)
     out = [struct.pack("<2i", 793712314, version)]
     out.append(struct.pack("<12id", dim, 5, 5, 1, 5, word_ngrams, loss, kind, buckets, *chars, 100, 0.0001))
     out.append(struct.pack("<3i2q", len(words) + labels, len(words), labels, 1000, -1 if kept is None else kept))
     for word in words:
         out.append(word.encode() + struct.pack("<xqb", 9, 0))
-    for label in range(labels):
-        out.append(f"__label__l{label}".encode() + struct.pack("<xqb", 1000 // (label + 1), 1))
+    for label, name in enumerate(names):
+        out.append(f"__label__{name}".encode() + struct.pack("<xqb", 1000 // (label + 1), 1))
     rows = len(words) + buckets
     if kept is not None:
         rows = len(words) + kept
