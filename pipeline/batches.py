@@ -40,11 +40,13 @@ class Batch:
     """label and verdicts of each Global of the segment before, in order"""
     place: Callable[[int], str] | None = None
     """where the document at a position of `table` stands, for messages; None: the file's row says it"""
+    skipped: dict[str, int] = field(default_factory=dict)
+    """records of archives that are no documents, by kind"""
 
     def shifted(self, by: int) -> "Batch":
         """The same batch with all row numbers moved."""
         faults = [replace(fault, row=fault.row + by) for fault in self.faults]
-        return Batch(self.table, self.rows + by, faults)
+        return Batch(self.table, self.rows + by, faults, skipped=self.skipped)
 
     def split(self, count: int) -> "tuple[Batch, Batch | None]":
         """The first `count` documents, and the rest if there are more; faults go with the documents around them."""
@@ -53,7 +55,7 @@ class Batch:
         edge = int(self.rows[count])
         before = [fault for fault in self.faults if fault.row < edge]
         after = [fault for fault in self.faults if fault.row >= edge]
-        head = Batch(self.table.slice(0, count), self.rows[:count], before, self.verdicts)
+        head = Batch(self.table.slice(0, count), self.rows[:count], before, self.verdicts, skipped=self.skipped)
         return head, Batch(self.table.slice(count), self.rows[count:], after, self.verdicts)
 
     def bytes(self) -> int:

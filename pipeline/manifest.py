@@ -28,11 +28,21 @@ PACKAGES = ("pyarrow", "numpy", "numba", "ray", "polars")
 
 def totals(segment: Segment) -> dict[str, Any]:
     """The tallies of a segment's parts, summed; `parts` counts them."""
-    total: dict[str, Any] = {"in": [0, 0], "out": [0, 0], "steps": {}, "sources": {}, "languages": {}, "tokens": 0}
+    total: dict[str, Any] = {
+        "in": [0, 0],
+        "out": [0, 0],
+        "steps": {},
+        "sources": {},
+        "languages": {},
+        "skipped": {},
+        "tokens": 0,
+    }
     for part in (parts := committed_parts(segment.folder)):
         counts = read_counts(segment.folder, part)
         tokens = sum(tokens for *_, tokens in counts["groups"])
-        merge(total, {**{key: counts[key] for key in ("in", "out", "steps", "sources", "languages")}, "tokens": tokens})
+        merge(
+            total, {**{key: counts[key] for key in ("in", "out", "steps", "sources", "languages", "skipped")}, "tokens": tokens}
+        )
     return {**total, "parts": len(parts)}
 
 
@@ -90,6 +100,7 @@ def make(
         "models": plan.models,
         "seed": plan.recipe.keys.seed,
         **run,
+        "skipped_records": dict(sorted(first["skipped"].items(), key=lambda item: (-item[1], item[0]))),
         "left_out": [{"path": item.path, "reason": item.reason} for item in plan.left_out],
         "counts": {
             "in": _counts(first["in"], rate),

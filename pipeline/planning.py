@@ -17,6 +17,7 @@ from pipeline.batches import document_schema
 from pipeline.function import Function
 from pipeline.origins import ORIGIN, multiplies
 from pipeline.percentiles import PercentileLimits
+from pipeline.read_warc import web_columns
 from pipeline.readers import Reader, Selection
 from pipeline.recipe import Recipe, load, make_stage
 from pipeline.segment import Node, ParentSegment, Segment, committed_parts, digest, file_digest, unfinished
@@ -117,7 +118,7 @@ def plan(
     resources = loaded.keys.resources
     size = resources.part_bytes or part_bytes(files)
     units = cut(files, size)
-    schema = document_schema(mapped_columns(inputs))
+    schema = document_schema(web_columns(files) | mapped_columns(inputs))
     reader = Reader(tuple(files), inputs, schema, resources.batch_bytes, resources.max_document_bytes, selection)
     folder = Path(segments) if segments else segments_folder(output)
     start = {

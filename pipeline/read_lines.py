@@ -219,17 +219,17 @@ def read_text_files(files: Sequence[InputFile], schema: pa.Schema, longest: int)
     # a file is opened and read in Python anyway; everything after is done for all of them at once
     for row, file in enumerate(files):
         try:
-            contents.append(_content(file, longest))
+            contents.append(content_of(file, longest))
             rows.append(row)
         except Damaged as error:
             message = f"the file is damaged: {error}"
-            faults.append(Fault(row, _file_id(file), file.source, file.path, "Damaged", message, "", 0))
-    ids = pa.array([_file_id(files[row]) for row in rows], pa.string())
+            faults.append(Fault(row, file_id(file), file.source, file.path, "Damaged", message, "", 0))
+    ids = pa.array([file_id(files[row]) for row in rows], pa.string())
     table = _from_bytes(contents, ids, files[0].source, schema)
     return Batch(table, np.array(rows, np.int64), faults, place=lambda at: files[rows[at]].path)
 
 
-def _content(file: InputFile, longest: int) -> bytes:
+def content_of(file: InputFile, longest: int) -> bytes:
     """The file's content; of one that is too long, so much that this can be seen."""
     read: list[bytes] = []
     held = 0
@@ -241,7 +241,7 @@ def _content(file: InputFile, longest: int) -> bytes:
     return b"".join(read).removeprefix(BYTE_ORDER_MARK)
 
 
-def _file_id(file: InputFile) -> str:
+def file_id(file: InputFile) -> str:
     return f"{id_prefix(file)}0"
 
 

@@ -1,5 +1,6 @@
 """From a unit of input to documents, each row either a document or a fault with its place."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 from pipeline.batches import EXCERPT, Batch, Fault, byte_lengths, cut_rows
 from pipeline.read_lines import read_jsonl, read_text_files, read_text_lines
 from pipeline.read_parquet import read_parquet
+from pipeline.read_warc import read_html, read_warc
 from pipeline.sources import InputFile
 from schemas.recipe import Input
 from stages.kernels.hashing import order_keys
@@ -51,7 +53,7 @@ class Selection:
             if faults:
                 keys = self.keys(pa.array([fault.source for fault in faults]), pa.array([fault.id for fault in faults]))
                 faults = [fault for fault, key in zip(faults, keys, strict=True) if key <= largest]
-        return Batch(table.filter(pa.array(keep)), batch.rows[keep], faults)
+        return Batch(table.filter(pa.array(keep)), batch.rows[keep], faults, skipped=batch.skipped)
 
     def keys(self, source: pa.Array, id_: pa.Array) -> np.ndarray:
         """uint64 for each document."""
@@ -93,7 +95,7 @@ class Reader:
         held = 0
         for piece in unit["slices"]:
             file = self.files[piece["file"]]
-            if file.format == "text" and self.inputs[file.input].text_documents == "file":
+            if file.format == "html" or (file.format == "text" and self.inputs[file.input].text_documents == "file"):
                 if together and (held + file.size > self.batch_bytes or len(together) >= FILES_AT_ONCE):
                     yield together, 0, 0
                     together, held = [], 0
@@ -116,11 +118,14 @@ class Reader:
         faults = [fault for batch in pending for fault in batch.faults]
         sizes = byte_lengths(table.column("text")) + 64
         edges = cut_rows(sizes, self.batch_bytes)
+        skipped: Counter[str] = Counter()
+        for batch in pending:
+            skipped.update(batch.skipped)
         for start, stop in pairwise(edges):
-            yield Batch(table.slice(start, stop - start).combine_chunks(), rows[start:stop], faults)
-            faults = []
-        if faults:
-            yield Batch(table.slice(0, 0), rows[:0], faults)
+            yield Batch(table.slice(start, stop - start).combine_chunks(), rows[start:stop], faults, skipped=dict(skipped))
+            faults, skipped = [], Counter()
+        if faults or skipped:
+            yield Batch(table.slice(0, 0), rows[:0], faults, skipped=dict(skipped))
 
     def _read_piece(self, files: list[InputFile], start: int, stop: int) -> Iterator[Batch]:
         file = files[0]
@@ -129,6 +134,10 @@ class Reader:
             return read_parquet(file, entry, start, stop, self.schema, self.batch_bytes)
         if file.format == "jsonl":
             return read_jsonl(file, entry, start, stop, self.schema, self.batch_bytes, self.max_document_bytes)
+        if file.format == "warc":
+            return read_warc(file, entry, start, stop, self.schema, self.batch_bytes, self.max_document_bytes)
+        if file.format == "html":
+            return iter([read_html(files, self.schema, self.max_document_bytes)])
         if entry.text_documents == "line":
             return read_text_lines(file, self.schema, self.max_document_bytes)
         return iter([read_text_files(files, self.schema, self.max_document_bytes)])
@@ -165,7 +174,8 @@ class Reader:
             faults.append(Fault(number, identity, file.source, place, kind, message, excerpt, int(sizes[at])))
         keep = np.ones(table.num_rows, bool)
         keep[list(reasons)] = False
-        return Batch(table.filter(pa.array(keep)), batch.rows[keep], sorted(faults, key=lambda fault: fault.row))
+        sorted_faults = sorted(faults, key=lambda fault: fault.row)
+        return Batch(table.filter(pa.array(keep)), batch.rows[keep], sorted_faults, skipped=batch.skipped)
 
 
 def _invalid_utf8(name: str, column: pa.Array) -> dict[int, tuple[str, str, bytes]]:

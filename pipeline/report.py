@@ -109,6 +109,7 @@ def _content(run: Run) -> dict[str, Any]:
         "quarantined": _quarantined(run),
         "shards": _listed(manifest.get("shards")),
         "inputs": _listed(manifest.get("inputs")),
+        "skipped_records": list((manifest.get("skipped_records") or {}).items()),
         "left_out": _listed(manifest.get("left_out")),
         "repeated": [(name, count) for name, count in (manifest.get("repeated_ids") or {}).items() if count],
         "segments": manifest.get("segments") or [],

@@ -15,7 +15,19 @@ from pipeline import registry
 from schemas.errors import InputError
 from schemas.recipe import Column, Input
 
-FORMATS = {".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "text", ".md": "text"}
+FORMATS = {
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".txt": "text",
+    ".md": "text",
+    ".html": "html",
+    ".htm": "html",
+    ".xhtml": "html",
+    ".warc": "warc",
+    ".wet": "warc",
+    ".arc": "warc",
+}
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
 CORE_COLUMNS = ("id", "source", "text", "url", "date")
 
@@ -98,7 +110,7 @@ def _told_apart(files: Sequence[InputFile]) -> list[InputFile]:
 
 
 def _endings() -> list[str]:
-    return [*FORMATS, *(f".jsonl{end}" for end in COMPRESSIONS), *(f".txt{end}" for end in COMPRESSIONS)]
+    return [*FORMATS, *(f"{name}{end}" for name in (".jsonl", ".txt", ".warc") for end in COMPRESSIONS)]
 
 
 def _paths(pattern: str, left_out: list[LeftOut]) -> Iterator[tuple[str, str]]:
@@ -170,6 +182,10 @@ def _add(path: str, root: str, index: int, entry: Input, pattern: str, files: li
     named = os.path.normpath(os.path.expanduser(pattern)) == os.path.normpath(path)
     if name.startswith((".", "_")) and not named:
         left_out.append(LeftOut(path, "hidden file"))
+        return
+    if os.path.splitext(stem)[1].lower() == ".wat":
+        reason = "a WAT file describes records and has no text: read the WARC or WET file it was made of"
+        left_out.append(LeftOut(path, reason))
         return
     if entry.format != "auto" and (named or found is None or found == entry.format):
         format_: str = entry.format

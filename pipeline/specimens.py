@@ -6,7 +6,8 @@ from typing import Any
 import pyarrow as pa
 
 from pipeline import registry
-from schemas.columns import DOCUMENT
+from pipeline.function import TYPES
+from schemas.columns import DOCUMENT, WEB
 from schemas.errors import SluiceError
 from stages.core.stage import Stage
 
@@ -106,7 +107,7 @@ def example(kind: type[Stage]) -> Stage:
 @cache
 def _written_types() -> dict[str, pa.DataType]:
     """Types of the columns that stages write. A stage that cannot be made here tells of it in its own checks."""
-    types: dict[str, pa.DataType] = {}
+    types = {name: TYPES[kind] for name, kind in WEB.items()}
     for name in registry.names():
         try:
             for node in example(registry.find(name)).nodes():

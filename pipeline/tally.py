@@ -36,6 +36,8 @@ class Tally:
         self.steps: dict[str, dict[str, Any]] = {}
         self.sources: dict[str, dict[str, Pair]] = {}
         self.languages: dict[str, Pair] = {}
+        self.skipped: dict[str, int] = {}
+        """records of web archives that are no documents, by kind"""
 
     def step(self, label: str) -> dict[str, Any]:
         """The counts of one step."""
@@ -76,6 +78,7 @@ class Tally:
             "steps": self.steps,
             "sources": self.sources,
             "languages": self.languages,
+            "skipped": self.skipped,
         }
 
 

@@ -74,13 +74,18 @@ def _slices(file: InputFile, size: int) -> Iterator[tuple[int, int, int]]:
     """(start, stop, bytes of text about) of the pieces of one file."""
     if file.format == "parquet":
         yield from _row_ranges(file, size)
-    elif file.format == "jsonl" and file.compression is None and file.size > size:
-        count = -(-file.size // size)
+    elif _is_ranged(file) and (about := _text_bytes(file)) > size:
+        count = -(-about // size)
         edges = [file.size * k // count for k in range(count + 1)]
         for start, stop in pairwise(edges):
-            yield start, stop, stop - start
+            yield start, stop, about // count
     else:
         yield 0, file.size, _text_bytes(file)
+
+
+def _is_ranged(file: InputFile) -> bool:
+    """Whether records can be found from any byte on."""
+    return file.format == "warc" or (file.format == "jsonl" and file.compression is None)
 
 
 def _row_ranges(file: InputFile, size: int) -> Iterator[tuple[int, int, int]]:

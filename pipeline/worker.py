@@ -152,7 +152,7 @@ def _in_chunks(segment: Segment, batches: Iterator[Batch]) -> Iterator[tuple[int
             if fits < len(ends) and not filled:
                 fits = max(fits, 1)
             head, batch = batch.split(fits)
-            if head.table.num_rows or head.faults:
+            if head.table.num_rows or head.faults or head.skipped:
                 yield chunk, head
                 filled += head.bytes() + 64 * head.table.num_rows
                 count += head.table.num_rows
@@ -170,6 +170,7 @@ def _run_batch(
     tally = writer.tally
     entered = distinct(origins_of(batch.table, batch.rows)) + len(batch.faults)
     add(tally.entered, entered, batch.bytes() + sum(fault.bytes for fault in batch.faults))
+    merge(tally.skipped, batch.skipped)
     if segment.reader is not None:
         tally.by_source(batch.table, "in")
         for fault in batch.faults:

@@ -28,6 +28,18 @@ DOCUMENT = pa.schema(
 )
 """What every reader gives. Mapped columns follow `date`; columns that stages write come before `extra`."""
 
+WEB = {
+    "mime": "string",
+    "charset": "string",
+    "http_status": "int64",
+    "robots_tag": "string",
+    "tdm_reservation": "string",
+    "content_language": "string",
+    "truncated": "string",
+}
+"""What readers of web archives and HTML write after `date`, with types as in recipes: the media type by declaration and
+content, the charset that was decoded, the status, three headers of the response, and WARC-Truncated."""
+
 TOKEN_COUNT = pa.field(
     "token_count", pa.int64(), nullable=False, metadata={"doc": "tokens of text, see the manifest's counter"}
 )

@@ -53,7 +53,9 @@ class Input(Keys):
         description="file, folder or glob, relative to where the command is started; or a list of them"
     )
     source: str | None = Field(None, description="name in the column `source`; default: the name of the file or folder")
-    format: Literal["auto", "parquet", "jsonl", "text"] = Field("auto", description="auto goes by the file's ending")
+    format: Literal["auto", "parquet", "jsonl", "text", "html", "warc"] = Field(
+        "auto", description="auto goes by the file's ending; warc reads WARC, WET and ARC"
+    )
     columns: dict[str, str | Column] = Field(
         {}, description="our column: the source's; `text: content`, or `score: {column: quality, type: float64}`"
     )
@@ -62,6 +64,11 @@ class Input(Keys):
     )
     text_documents: Literal["file", "line"] = Field(
         "file", description="plain text: a document is a file, or a line that is not blank"
+    )
+
+    statuses: tuple[int, ...] = Field((200,), description="web archives: HTTP statuses of responses that are pages")
+    mimes: tuple[str, ...] = Field(
+        ("text/html", "application/xhtml+xml", "text/plain"), description="web archives: media types that are pages"
     )
 
     @field_validator("path", mode="before")
