@@ -7,12 +7,14 @@ BENCH_BYTES ?= 200MB
 BENCH_SCALE ?= 20MB
 BENCH_RUNS ?= 1
 FUZZ_SECONDS ?= 3600
+FUZZ_ARCHIVES ?= 10000
+FUZZ_SEED ?= 1
 FUZZ_INPUT ?= $(wildcard ../shared/data/corpus/*.parquet ../shared/data/quality/naughty_strings.jsonl.gz)
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz clean-env
+.PHONY: help demo test lint bench fuzz fuzz-web clean-env
 
 BIN := .venv/bin
 # pip complains about each unused place of a package mirror; its real errors pass
@@ -25,6 +27,7 @@ help:
 	@echo "make lint       format, style and types"
 	@echo "make bench      speed, agreement and memory, beside peers (BENCH_INPUT='a.parquet b.parquet', see docs/benchmarks.md)"
 	@echo "make fuzz       mutated texts through all kernels, beside their definitions (FUZZ_SECONDS=3600, FUZZ_INPUT=a.parquet)"
+	@echo "make fuzz-web   damaged web archives through the reader (FUZZ_ARCHIVES=10000, FUZZ_SEED=1)"
 	@echo "make clean-env  remove .venv and the benchmarks' environments"
 
 demo: .venv/base.stamp
@@ -58,6 +61,9 @@ bench: .venv/test.stamp
 	$(BIN)/python benchmarks/plain_copy.py --input $(BENCH_FOLDER)/grown --runs $(BENCH_RUNS)
 	$(BIN)/python benchmarks/scaling.py $(addprefix --input ,$(BENCH_INPUT)) --bytes $(BENCH_SCALE) --runs $(BENCH_RUNS) \
 		--folder $(BENCH_FOLDER)/scaling
+
+fuzz-web: .venv/test.stamp
+	@PYTHONPATH=. $(BIN)/python tests/fuzz/fuzz_archives.py $(FUZZ_ARCHIVES) $(FUZZ_SEED)
 
 fuzz: .venv/test.stamp
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python tests/fuzz/fuzz.py $(addprefix --input ,$(FUZZ_INPUT))

@@ -51,21 +51,32 @@ class _Broken(Exception):
 def read_records(path: str, start: int, stop: int, longest: int) -> Iterator[Record | Loss]:
     """Records that begin at a byte from `start` to before `stop`; bodies are held up to `longest` bytes and one more."""
     with open(path, "rb") as file:
-        if not file.seek(0, 2):
+        if start >= stop or not file.seek(0, 2):
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            if content[:3] == GZIP:
-                yield from _members(content, start, stop, longest, _Gzip(content))
-            elif content[:4] == ZSTD or SKIPPABLE.match(content[:4]):
-                yield from _members(content, start, stop, longest, _Zstd(content))
-            else:
-                yield from _plain(content, start, stop, longest)
+            kind = _kind_of(content)
+            found = _plain(content, start, stop, longest) if kind is None else _members(content, start, stop, longest, kind)
+            yield from found
+
+
+def _kind_of(content: mmap.mmap) -> "_Gzip | _Zstd | None":
+    """How the file is compressed. If its beginning is damaged, what comes later tells."""
+    if content[:3] == GZIP:
+        return _Gzip(content)
+    if content[:4] == ZSTD or SKIPPABLE.match(content[:4]):
+        return _Zstd(content)
+    if not _begins_record(content[:LONGEST_LINE].lstrip(b"\r\n")):
+        for kind in (_Gzip(content), _Zstd(content)):
+            if _next_member(content, 0, kind) is not None:
+                return kind
+    return None
 
 
 def _members(content: mmap.mmap, start: int, stop: int, longest: int, kind: "_Gzip | _Zstd") -> Iterator[Record | Loss]:
     """Records of a file of gzip members or zstd frames, mostly one in each."""
     at = kind.first(0) if start == 0 else _next_member(content, start, kind)
-    while at is not None and at < stop:
+    # What should begin behind the range and does not is lost here: the next range looks for what does.
+    while at is not None and (at < stop or not _is_member(content, at, kind)):
         begin, stream = at, _Stream(kind.decoder(), content, at)
         try:
             while stream.more():
@@ -84,14 +95,19 @@ def _told(error: Exception, following: int | None, size: int) -> str:
 def _next_member(content: mmap.mmap, at: int, kind: "_Gzip | _Zstd") -> int | None:
     """The next member that begins with a record."""
     while (at := content.find(kind.magic, at)) >= 0:
-        try:
-            begin = kind.decoder().decompress(content[at : at + PIECE])
-            if _begins_record(begin[:LONGEST_LINE].lstrip(b"\r\n")):
-                return at
-        except (zlib.error, zstandard.ZstdError):
-            pass
+        if _is_member(content, at, kind):
+            return at
         at += 1
     return None
+
+
+def _is_member(content: mmap.mmap, at: int, kind: "_Gzip | _Zstd") -> bool:
+    """Whether something begins here that can be decompressed and begins with a record."""
+    try:
+        begin = kind.decoder().decompress(content[at : at + PIECE])
+    except (zlib.error, zstandard.ZstdError):
+        return False
+    return _begins_record(begin[:LONGEST_LINE].lstrip(b"\r\n"))
 
 
 def _begins_record(begin: bytes) -> bool:
@@ -276,7 +292,7 @@ def _headers(stream: _Stream | _PlainStream) -> dict[str, str]:
             headers[name] += " " + text.strip()
             continue
         name, colon, value = text.partition(":")
-        name = name.strip().lower()
-        if colon:
+        name = name.strip().lower() if colon else ""
+        if name:
             headers.setdefault(name, value.strip())
     raise _Broken(f"a record with more than {MOST_LINES} header lines")
