@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import cli_look, cli_run, cli_stages
+from jobs import cli_extractors, cli_look, cli_run, cli_stages
 from jobs.cli_terminal import Commands
 
 app = typer.Typer(
@@ -56,6 +56,7 @@ for name, function in (
 for name, function in (("inspect", cli_look.inspect), ("why", cli_look.why), ("examples", cli_look.examples)):
     app.command(name, rich_help_panel=_LOOK)(function)
 for name, function in (
+    ("extractors", cli_extractors.extractors),
     ("list", cli_stages.list_),
     ("describe", cli_stages.describe),
     ("check", cli_stages.check),
