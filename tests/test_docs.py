@@ -21,7 +21,9 @@ def test_every_block_of_the_readme_runs(tmp_path: Path) -> None:
     ran = []
     for language, body in BLOCK.findall((HOME / "README.md").read_text()):
         if language == "yaml":
-            (tmp_path / "my-corpus.yaml").write_text(body)
+            name = re.match(r"name: (\S+)", body)
+            assert name is not None
+            (tmp_path / f"{name[1]}.yaml").write_text(body)
         elif language in ("sh", "python"):
             command = ["sh", "-eux", "-c", body] if language == "sh" else [sys.executable, "-c", body]
             done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
