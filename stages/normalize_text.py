@@ -4,6 +4,7 @@ import unicodedata
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from schemas.columns import TEXT
@@ -23,7 +24,12 @@ class NormalizeText(Map):
     4. Blanks are tabs and category Zs. With `collapse_spaces`, two or more of them in a row become one space, at the
        beginning of a line too, so code and tables lose their layout. With `strip_trailing_spaces`, blanks at line ends go.
     5. Of blank lines in a row (lines of blanks or nothing) the first `max_blank_lines` stay.
+
+    With `fix_mojibake`, before all that, text that was read in the wrong charset (`schÃ¶n`, `itâ€™s`) is read again in the
+    right one, as ftfy's `fix_encoding` does (Speer 2019); only documents that have such pairs of characters are given to it.
     """
+
+    fix_mojibake: bool = Field(False, description="repair text that was decoded in the wrong charset (extra web)")
 
     form: Form = Field("NFC", description="Unicode form: NFC, NFKC or none")
     collapse_spaces: bool = Field(False, description="one space for each run of spaces and tabs")
@@ -31,6 +37,9 @@ class NormalizeText(Map):
     max_blank_lines: int | None = Field(
         2, description="keep at most so many blank lines in a row; null: all", ge=0, json_schema_extra={"unit": "lines"}
     )
+
+    def requirements(self) -> tuple[tuple[str, str], ...]:
+        return (("ftfy", "web"),) if self.fix_mojibake else ()
 
     def columns_written(self) -> dict[str, pa.DataType]:
         return {"text": TEXT}
@@ -45,6 +54,8 @@ class NormalizeText(Map):
         return table.set_column(at, table.schema.field(at).with_type(TEXT), after)
 
     def _normalized(self, before: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+        if self.fix_mojibake:
+            before = _repaired(before)
         text, flags = self._clean(text_of(before))
         if not flags.any() and before.type == TEXT and not before.null_count:
             return before
@@ -62,3 +73,25 @@ class NormalizeText(Map):
 
     def _clean(self, text: Text) -> tuple[Text, np.ndarray]:
         return clean(text, self.form, self.collapse_spaces, self.strip_trailing_spaces, self.max_blank_lines)
+
+
+_CP1252 = "€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
+_SUSPECT = f"[\u00c2-\u00f4Ѓ-џР-Яр-я][\u0080-\u00bf{_CP1252}]"
+"""A letter that is a first byte of UTF-8 read in a charset of one byte, and a character that is one of those after it."""
+
+
+def _repaired(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The texts with what was decoded in the wrong charset decoded again."""
+    rows = np.flatnonzero(pc.fill_null(pc.match_substring_regex(column, _SUSPECT), False).to_numpy(zero_copy_only=False))
+    if not len(rows):
+        return column
+    from ftfy import fix_encoding
+
+    texts = column.take(pa.array(rows)).to_pylist()
+    repaired = [fix_encoding(text) for text in texts]  # few documents look like that
+    if repaired == texts:
+        return column
+    mask = np.zeros(len(column), bool)
+    mask[rows] = True
+    whole = column.combine_chunks()
+    return pa.chunked_array([pc.replace_with_mask(whole, pa.array(mask), pa.array(repaired, whole.type))])

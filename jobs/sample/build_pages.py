@@ -25,10 +25,14 @@ def main() -> int:
     for path in pages:
         url = f"{SITE}/{path.name}"
         extra = "X-Robots-Tag: noai\r\n" if path.name == "ap-flowcharts.html" else ""
-        records.append(record("request", url, b"GET / HTTP/1.1\r\nHost: www.debian.org\r\n\r\n", "application/http; msgtype=request"))
+        records.append(
+            record("request", url, b"GET / HTTP/1.1\r\nHost: www.debian.org\r\n\r\n", "application/http; msgtype=request")
+        )
         records.append(response(url, path.read_bytes(), extra=extra))
     first = pages[0]
-    records.append(response(f"http://debian.org/doc/debian-policy/{first.name}?utm_source=feed", first.read_bytes(), date=OLDER))
+    records.append(
+        response(f"http://debian.org/doc/debian-policy/{first.name}?utm_source=feed", first.read_bytes(), date=OLDER)
+    )
     records.append(response(f"{SITE}/", b"", "301 Moved Permanently", "Location: index.html\r\n"))
     records.append(response(f"{SITE}/gone.html", b"<html><title>404 Not Found</title></html>", "404 Not Found"))
     records.append(response(f"{SITE}/openlogo.png", b"\x89PNG\r\n\x1a\n" + bytes(64), mime="image/png"))
@@ -38,7 +42,9 @@ def main() -> int:
     return 0
 
 
-def response(url: str, body: bytes, status: str = "200 OK", extra: str = "", mime: str = "text/html", date: str = DATE) -> bytes:
+def response(
+    url: str, body: bytes, status: str = "200 OK", extra: str = "", mime: str = "text/html", date: str = DATE
+) -> bytes:
     head = f"HTTP/1.1 {status}\r\nContent-Type: {mime}\r\n{extra}Content-Length: {len(body)}\r\n\r\n"
     return record("response", url, head.encode() + body, "application/http; msgtype=response", date)
 

@@ -95,3 +95,26 @@ def test_an_unknown_form_is_refused_and_a_stage_survives_pickling() -> None:
     with pytest.raises(ValidationError):
         NormalizeText(form="NFD")  # type: ignore[arg-type]
     assert pickle.loads(pickle.dumps(NormalizeText(form="NFKC"))).form == "NFKC"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("schÃ¶n", "schön"),
+        ("itâ€™s", "it’s"),
+        ("Ñ\x80ÑƒÑ\x81Ñ\x81ÐºÐ¸Ð¹", "русский"),
+        ("schön, it’s «Ärger» – Ä“", "schön, it’s «Ärger» – Ä“"),
+        ("plain", "plain"),
+        ("", ""),
+    ],
+)
+def test_mojibake_is_repaired_if_asked_for(text: str, expected: str) -> None:
+    table = pa.table({"text": pa.chunked_array([["first"], [text, "last"]], pa.large_string())})
+    after = NormalizeText(fix_mojibake=True, form="none").apply(table)
+    assert after["text"].to_pylist() == ["first", expected, "last"]
+    assert NormalizeText(form="none").apply(table)["text"][1].as_py() == text.replace("\x80", "").replace("\x81", "")
+
+
+def test_repair_needs_an_extra_and_nothing_else_does() -> None:
+    assert NormalizeText(fix_mojibake=True).requirements() == (("ftfy", "web"),)
+    assert NormalizeText().requirements() == ()
