@@ -12,11 +12,13 @@ from pydantic import Field
 
 from schemas.columns import TEXT
 from schemas.errors import MissingExtra
-from stages.core.formulas import HINTS, with_formulas
+from stages.core.formulas import with_formulas
 from stages.core.markdown import markdown_of
-from stages.core.page import XPATH, facts_of, scanned
+from stages.core.page import facts_of
 from stages.core.stage import Map
 from stages.core.time_limit import time_limit
+from stages.kernels.page_marks import FORMULA, page_marks
+from stages.kernels.text import text_of
 
 Extractor = Literal["fast", "precise"]
 Page = tuple[str, dict[str, str | None]]
@@ -87,15 +89,15 @@ class ExtractHtml(Map):
         extract = _opened(self.extractor, self)
         failed: OrderedDict[bytes, Exception] = OrderedDict()
 
-        def limited(html: str) -> Page:
+        def limited(html: str, marks: int, tags: int, closing: int) -> Page:
             """A page that failed once fails at once when the batch is searched for it."""
             key = blake2b(html.encode("utf-8", "surrogatepass"), digest_size=16).digest() if failed else b""
             if key in failed:
                 raise failed[key]
             try:
-                self._check_size(html)
+                self._check_size(html, tags, closing)
                 with time_limit(self.max_seconds, f"a page of {len(html)} characters"):
-                    return extract(html)
+                    return extract(html, marks)
             except Exception as error:
                 failed[key or blake2b(html.encode("utf-8", "surrogatepass"), digest_size=16).digest()] = error
                 if len(failed) > _REMEMBERED:
@@ -103,10 +105,12 @@ class ExtractHtml(Map):
                 raise
 
         def apply(table: pa.Table) -> pa.Table:
+            column = table.column("text").cast(TEXT)
+            marks = zip(*(each.tolist() for each in page_marks(text_of(column))), strict=True)
             # A loop over documents: a page takes milliseconds in the libraries.
             pages = [
-                limited(html) if _TAG.search(html) else (html, dict.fromkeys(FACTS))
-                for html in (value or "" for value in table.column("text").to_pylist())
+                limited(html, *numbers) if html and _TAG.search(html) else (html or "", dict.fromkeys(FACTS))
+                for html, numbers in zip(column.to_pylist(), marks, strict=True)
             ]
             table = _set(table, "text", pa.array([text for text, _ in pages], TEXT))
             for name in FACTS:
@@ -115,12 +119,12 @@ class ExtractHtml(Map):
 
         return apply
 
-    def _check_size(self, html: str) -> None:
+    def _check_size(self, html: str, tags: int, closing: int) -> None:
         if len(html) > self.max_page_bytes:
             raise PageTooLarge(f"a page of {len(html)} characters, more than max_page_bytes {self.max_page_bytes}")
-        if (tags := html.count("<")) > self.max_tags:
+        if tags > self.max_tags:
             raise PageTooLarge(f"a page with {tags} tags, more than max_tags {self.max_tags}")
-        if tags > self.max_depth and (depth := _depth(html)) > self.max_depth:
+        if tags - closing > self.max_depth and (depth := _depth(html)) > self.max_depth:
             raise PageTooLarge(f"a page with {depth} elements in one another, more than max_depth {self.max_depth}")
 
 
@@ -139,15 +143,16 @@ def _set(table: pa.Table, name: str, values: pa.Array) -> pa.Table:
     return table.append_column(field, values) if at < 0 else table.set_column(at, field, values)
 
 
-def _opened(extractor: Extractor, stage: ExtractHtml) -> Callable[[str], Page]:
+def _opened(extractor: Extractor, stage: ExtractHtml) -> Callable[[str, int], Page]:
     try:
         return _precise(stage) if extractor == "precise" else _fast(stage)
     except ImportError as error:
         raise MissingExtra(f"extract_html: {error.name or error} is not installed: run `pip install 'sluice[web]'`") from error
 
 
-def _precise(stage: ExtractHtml) -> Callable[[str], Page]:
+def _precise(stage: ExtractHtml) -> Callable[[str, int], Page]:
     import trafilatura
+    from resiliparse.parse.html import HTMLTree
     from trafilatura.settings import Extractor as Options
 
     options = functools.partial(
@@ -161,31 +166,24 @@ def _precise(stage: ExtractHtml) -> Callable[[str], Page]:
         formatting=stage.format == "markdown",
     )
 
-    def extract(html: str) -> Page:
-        if stage.formulas and any(hint in html for hint in HINTS):
+    def extract(html: str, marks: int) -> Page:
+        if stage.formulas and marks & FORMULA:
             html = with_formulas(html)
-        tree = trafilatura.load_html(html)
-        if tree is None:
-            return "", dict.fromkeys(FACTS)
-        facts = facts_of(
-            html,
-            tree.getroottree().getroot().get("lang"),
-            ((each.tag, each.get, functools.partial(getattr, each, "text")) for each in tree.xpath(XPATH)),
-        )
-        return trafilatura.extract(tree, options=options()) or "", facts
+        # parsed twice: trafilatura takes longer from a tree than from the source
+        facts = facts_of(html, HTMLTree.parse(html).document, marks)
+        return trafilatura.extract(html, options=options()) or "", facts
 
     return extract
 
 
-def _fast(stage: ExtractHtml) -> Callable[[str], Page]:
+def _fast(stage: ExtractHtml) -> Callable[[str, int], Page]:
     from resiliparse.extract.html2text import extract_plain_text
     from resiliparse.parse.html import HTMLTree
 
-    def extract(html: str) -> Page:
-        if stage.formulas and any(hint in html for hint in HINTS):
+    def extract(html: str, marks: int) -> Page:
+        if stage.formulas and marks & FORMULA:
             html = with_formulas(html)
         tree = HTMLTree.parse(html)
-        facts = facts_of(html, *scanned(html))
         text = extract_plain_text(
             tree,
             preserve_formatting="minimal_html" if stage.format == "markdown" else True,
@@ -196,6 +194,6 @@ def _fast(stage: ExtractHtml) -> Callable[[str], Page]:
             post_meta=False,
             skip_elements=None if stage.tables else ["table"],
         )
-        return markdown_of(text) if stage.format == "markdown" else text, facts
+        return markdown_of(text) if stage.format == "markdown" else text, facts_of(html, tree.document, marks)
 
     return extract

@@ -1,8 +1,5 @@
 """Formulas of a page as TeX between dollar signs, before an extractor sees the page."""
 
-HINTS = ("<math", "math/tex", "katex", "MathJax", "mjx-")
-"""One of these is in every page that has a formula we know."""
-
 _RENDERED = (
     "//span[contains(concat(' ', @class, ' '), ' katex-html ')]|//*[contains(@class, 'MathJax') and not(self::script)]"
     "|//*[starts-with(local-name(), 'mjx-')]"
