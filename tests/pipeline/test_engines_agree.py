@@ -54,8 +54,10 @@ def test_all_engines_workers_and_batch_sizes_give_the_same_bytes(
 ) -> None:
     settings = ["resources.part_bytes=200KB", "output.shard_bytes=60KB", "output.row_group_bytes=20KB", "failures.min_count=0"]
     place = tmp_path / "0" / "run"
+    if recipe.stem == "web":
+        corpus = [str(HOME / "jobs" / "sample" / "pages.warc.gz")]
     first = pipeline.run(recipe, input=corpus, output=place, engine="local", workers=1, set=settings, progress="none")
-    assert first.manifest["counts"]["out"]["documents"] > 20
+    assert first.manifest["counts"]["out"]["documents"] > (5 if recipe.stem == "web" else 20)
     assert len(hashes(first)) > 1
     for number, (engine, workers, batch_bytes) in enumerate(VARIANTS, 1):
         run = pipeline.run(
