@@ -31,7 +31,8 @@ def places_of(text: Text) -> Places:
 
     EMAIL     an at sign between what may be names, with a dot behind it
     NUMBER    7 to 60 digits in a row, parted by one to three of blank - . / ( ), or three pairs parted by blanks; not with a
-              letter beside it (but "x", which begins an extension), no date as 2024-01-31 and no decimal fraction
+              letter beside it (but "x", which begins an extension), no date as 2024-01-31, no
+              span of years and no decimal fraction
     IPV4      four numbers of one to three digits with dots between, and no fifth
     IPV6      groups of hexadecimal digits with colons, one of three digits or more, with "::" or seven colons
     CODE      letters and digits as an IBAN begins (two of each, then 11 or more), and those of a few identity numbers
@@ -239,6 +240,12 @@ def _is_gap(byte: Any) -> Any:
     return byte == 0x20 or byte == 0x28 or byte == 0x29 or 0x2D <= byte <= 0x2F
 
 
+@inlined
+def _is_year(data: Any, at: Any) -> Any:
+    """Whether four digits are from 1900 to 2099."""
+    return (data[at] == 0x31 and data[at + 1] == 0x39) or (data[at] == 0x32 and data[at + 1] == 0x30)
+
+
 @leaf
 def _number(data: Any, at: Any, begin: Any, end: Any) -> Any:
     """Stop of the digits and gaps from `at` on, and whether they are worth a look."""
@@ -279,6 +286,8 @@ def _number(data: Any, at: Any, begin: Any, end: Any) -> Any:
         return stop, False
     if groups == 1:
         return stop, digits <= 20
+    if groups == 2 and first == 4 and second == 4 and gaps == 1 and data[at + 4] == 0x2D:
+        return stop, not (_is_year(data, at) and _is_year(data, at + 5))
     if groups == 2 and dots == 1:
         return stop, False
     if groups >= 3 and first == 4 and second == 2 and third == 2 and gaps >= 2 and digits <= 14:
@@ -305,8 +314,13 @@ def _assigned(data: Any, at: Any, begin: Any, end: Any) -> Any:
         name -= 1
     if name == begin:
         return start, np.int64(-1)
-    last = data[name - 1] | 0x20
-    return start, stop if last == 0x79 or last == 0x74 or last == 0x6E or last == 0x64 or last == 0x68 else np.int64(-1)
+    if name - begin < 3:
+        return start, np.int64(-1)
+    before, last = data[name - 2] | 0x20, data[name - 1] | 0x20
+    good = before == 0x65 and (last == 0x79 or last == 0x74 or last == 0x6E)  # key, secret, token
+    good |= last == 0x64 and (before == 0x72 or before == 0x77)  # password, pwd
+    good |= before == 0x74 and last == 0x68  # auth
+    return start, stop if good else np.int64(-1)
 
 
 @leaf

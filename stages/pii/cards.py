@@ -13,6 +13,7 @@ _NEAR = re.compile(
     rb"|payments?|kreditkarte|karte|carte|tarjeta|cart\xc3\xa3o|carta|kaart)\b|\xd0\xba\xd0\xb0\xd1\x80\xd1\x82",
     re.IGNORECASE,
 )
+_OTHER = re.compile(rb"(?:nonce|hash|seed|salt|uuid|guid|checksum|timestamp|epoch|\bid|isbn|ean)\W{1,5}\Z", re.IGNORECASE)
 
 _ISSUERS: tuple[tuple[int, int, tuple[int, ...], bool], ...] = (
     # first and last prefix, lengths, and whether it takes a word nearby to be sure
@@ -39,6 +40,7 @@ _ISSUERS: tuple[tuple[int, int, tuple[int, ...], bool], ...] = (
     (2200, 2204, (16,), False),  # Mir
     (50, 50, tuple(range(12, 20)), True),  # Maestro
     (56, 69, tuple(range(12, 20)), True),
+    (3, 6, (16,), True),  # issuers of travel, entertainment and banking
 )
 """Ranges of ISO/IEC 7812 as the networks publish them."""
 
@@ -53,6 +55,8 @@ def find_card(window: Window) -> Iterator[Found]:
         digits = re.sub(rb"\D", b"", match.group()).decode()
         kind = issued(digits)
         if kind is None or not luhn(digits) or len(set(digits)) == 1:
+            continue
+        if _OTHER.search(window.data, max(0, match.start() - 16), match.start()):
             continue
         near = window.data[max(0, match.start() - 48) : match.start()] + b" " + window.data[match.end() : match.end() + 24]
         if kind or _NEAR.search(near):

@@ -16,16 +16,17 @@ _NO_TOP_LEVEL = frozenset(
 )
 """Endings of files and of systemd's units, none of them a top-level domain: logo@2x.png, getty@tty1.service."""
 
-_MESSAGE_ID = re.compile(rb"(?:message-id|references|in-reply-to|msgid|mid|news|nntp)\s*[:=]\s*<?\Z", re.IGNORECASE)
+_MESSAGE_ID = re.compile(rb"(?:message-id|references|in-reply-to|msgid|mid|news|nntp)\s*[:=]\s*<?\Z|\bin <\Z", re.IGNORECASE)
 _USER_INFO = re.compile(rb"://[^\s/@]*\Z")
+_REMOTE = re.compile(rb"\b(?:ssh|scp|sftp|rsync|mosh|ssh-copy-id)\b[^\n|;]*[\s{]\Z")
 _LOGIN = frozenset((b"git", b"hg", b"svn", b"ssh"))
 
 
 def find_email(window: Window) -> Iterator[Found]:
     """The address around an at sign (RFC 5321 without quoted local parts), or none.
 
-    No address is the user of a URL (`https://user:word@host.org`), the login of a repository (`git@host.org:path`), an id of
-    a message behind its header's name, or what ends as a file does (`logo@2x.png`).
+    No address is the user of a URL (`https://user:word@host.org`), the login of a repository (`git@host.org:path`) or machine (`ssh user@host.org`, `user@host.org:/path`), an id of
+    a message behind its header's name or "in", or what ends as a file does (`logo@2x.png`).
     """
     data, at = window.data, window.data.index(b"@", window.start)
     local = _LOCAL.search(data, window.start, at)
@@ -36,8 +37,14 @@ def find_email(window: Window) -> Iterator[Found]:
     after = data[stop : stop + 1]
     if after.isalnum() or after in (b"@", b"_") or data[start - 1 : start] in (b"@", b"/") and start:
         return
-    if domain.group(1).lower() in _NO_TOP_LEVEL or _USER_INFO.search(data, 0, start) or _MESSAGE_ID.search(data, 0, start):
+    if domain.group(1).lower() in _NO_TOP_LEVEL or (b"://" in data[:start] and _USER_INFO.search(data, 0, start)):
         return
-    if local.group() in _LOGIN and after == b":" and not data[stop + 1 : stop + 2].isspace():
+    head = data[:start].rstrip(b" <")
+    if head.endswith((b":", b"=", b"in")) and _MESSAGE_ID.search(data, 0, start):
+        return
+    beyond = data[stop + 1 : stop + 2]
+    if after == b":" and (beyond in (b"/", b"~") or (local.group() in _LOGIN and not beyond.isspace())):
+        return
+    if b"s" in data[:start] and _REMOTE.search(data, 0, start):
         return
     yield Found(start, stop, "email", data[start:stop].decode("utf-8", "replace").casefold())

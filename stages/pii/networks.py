@@ -6,45 +6,75 @@ from collections.abc import Iterator
 
 from stages.pii.found import Found, Window
 
+_SPECIAL = [
+    ipaddress.IPv4Network(network)
+    for network in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
+        "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
+    )
+]  # fmt: skip
+"""Private, shared, loopback, link-local, protocols, documentation, relays, benchmarks, multicast, reserved: IANA's registry of
+special-purpose addresses. Python's `is_global` answers differently from version to version."""
+
+_GLOBAL = ipaddress.IPv6Network("2000::/3")
+_SPECIAL_V6 = [ipaddress.IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")]
+_NOT_UNALLOCATED = [ipaddress.IPv6Network(network) for network in ("::/8", "0100::/8", "5f00::/16", "fc00::/7", "fe00::/7")]
+
 _VERSION_BEFORE = re.compile(
     rb"(?:\b(?:v|ver|vers|version|versions|release|rel|rev|revision|firmware|build|kernel|driver|section|sections|sec|chapter"
-    rb"|figure|table|appendix|clause|article|oid|since|until|before|upgrade|update|mib)[.:]?\s*[(\"'=]?\s*|\xc2\xa7\s*|[<>]=?\s*|[~^]"
-    rb"|version\W{1,4}(?:\w+\W{1,3}){0,2})\Z",
+    rb"|figure|table|appendix|clause|article|oid|since|until|upgrade|update|mib|subnet|net)[.:]?\s*[(\"'=]?\s*|\xc2\xa7\s*"
+    rb"|[<>]=?\s*|[~^]|version\W{1,4}(?:\w+\W{1,3}){0,2})\Z",
     re.IGNORECASE,
 )
-_HOST_BEFORE = re.compile(rb"\b(?:ip|ipv4|addr|address|addresses|host|hosts|server|servers|dns|nameserver|ping|from|gateway)\b", re.IGNORECASE)
-_V6_FULL_GROUPS = 8
+_HOST_BEFORE = re.compile(
+    rb"(?<![\w/-])(?:ip|ipv4|addr|address|addresses|hosts?|servers?|dns|nameservers?|ping|from|gateway|resolvers?)(?!\w)"
+    rb"[^\n]{0,16}\Z",
+    re.IGNORECASE,
+)
+_PART_BEFORE = re.compile(rb"(?:[A-Za-z0-9_+~%.]|[A-Za-z_~+.]-|\d-)\Z")
+_RANGE_BEFORE = re.compile(rb"(?:\d+\.){3}\d+-\Z")
+_PART_AFTER = re.compile(rb"[A-Za-z_+~%]|\.[A-Za-z]|-[A-Za-z]|-\d(?!\d*\.\d)| netmask")
+_PREFIX_AFTER = re.compile(rb"/(\d{1,2})(?!\d)")
+_RESOLVERS = frozenset(((8, 8, 8, 8), (8, 8, 4, 4), (9, 9, 9, 9)))
+"""small numbers that are addresses wherever they stand"""
 
 
 def find_ipv4(window: Window) -> Iterator[Found]:
-    """An IPv4 address that can be somebody's: global unicast (IANA's special-purpose registry, RFC 6890), and no version.
+    """An IPv4 address that can be somebody's: in no range that IANA keeps for a special purpose, and no version.
 
     A version is told by what stands beside it: letters, an underscore, a hyphen (`-1.2.3.4`, `1.2.3.4-1`), a plus sign or a
-    tilde; a word as "version" or "release" before it. Four numbers below 20 are one, too, unless a word as "address" or
-    "server" is near. Networks (x.y.0.0) are nobody's.
+    tilde; a word as "version" or "release" before it. Four numbers below 64 are a version or a heading, and so are three
+    below 10 behind one below 20, unless a word as "address" or "server" stands close before. A number with a full stop that
+    begins a line is a heading. What ends with 0, or is followed by a shorter prefix or a mask, is a network, and nobody's.
     """
     data, start, stop = window.data, window.start, window.stop
-    before, after = data[:start], data[stop : stop + 2]
-    if re.search(rb"(?:[A-Za-z0-9_+~%.]|[A-Za-z_~+.]-|\d-)\Z", before) and not re.search(rb"(?:\d+\.){3}\d+-\Z", before):
+    before, after = data[:start], data[stop:]
+    parts = data[start:stop].split(b".")
+    numbers = [int(part) for part in parts]
+    if max(numbers) > 255 or numbers[3] == 0 or any(part[:1] == b"0" and len(part) > 1 for part in parts):
         return
-    if re.match(rb"[A-Za-z_+~%]|\.[A-Za-z]|-[A-Za-z]|-\d(?!\d*\.\d)", after + data[stop + 2 : stop + 6]):
-        return
-    numbers = [int(number) for number in data[start:stop].split(b".")]
-    if any(number > 255 for number in numbers) or any(part[:1] == b"0" and len(part) > 1 for part in data[start:stop].split(b".")):
-        return
-    if numbers[2:] == [0, 0] or _VERSION_BEFORE.search(before[-40:]):
-        return
-    if max(numbers) < 20 and not _HOST_BEFORE.search(before[-32:]):
+    if _PART_AFTER.match(after) or (_PART_BEFORE.search(before[-2:]) and not _RANGE_BEFORE.search(before)):
         return
     address = ipaddress.IPv4Address(data[start:stop].decode())
-    if address.is_global and not address.is_multicast and not address.is_reserved:
+    prefix = _PREFIX_AFTER.match(after)
+    if prefix and int(prefix[1]) < 32 and int(address) << int(prefix[1]) & (1 << 32) - 1 == 0:
+        return
+    if any(address in network for network in _SPECIAL) or _VERSION_BEFORE.search(before[-40:]):
+        return
+    line = before[before.rfind(b"\n") + 1 :]
+    if after[:1] == b"." and not line.strip(b" \t*#>-"):
+        return
+    small = max(numbers) < 64 or (numbers[0] < 20 and sorted(numbers)[2] < 10)
+    if not small or tuple(numbers) in _RESOLVERS or _HOST_BEFORE.search(line[-32:]):
         yield Found(start, stop, "ip", str(address))
 
 
 def find_ipv6(window: Window) -> Iterator[Found]:
-    """An IPv6 address that can be somebody's: of 2000::/3 and global; written with all its groups also what no registry gave out.
+    """An IPv6 address that can be somebody's: of 2000::/3 and of no range for a special purpose.
 
-    Groups of two digits throughout, as in hardware addresses and fingerprints, are none.
+    Of space that was never given out, only what is written with all its groups, six of them with three digits or more: such a
+    number is nothing else. Groups of two digits throughout, as in hardware addresses and fingerprints, are none, and
+    an address that ends with 64 zero bits is a network's.
     """
     data, start, stop = window.data, window.start, window.stop
     if data[stop - 1 : stop] == b":" and data[stop - 2 : stop] != b"::":
@@ -56,11 +86,12 @@ def find_ipv6(window: Window) -> Iterator[Found]:
         address = ipaddress.IPv6Address(data[start:stop].decode())
     except ValueError:
         return
-    full = b"::" not in data[start:stop]
-    if address.is_private or address.is_multicast or address.is_link_local or address.is_loopback or address.is_unspecified:
+    if int(address) & (1 << 64) - 1 == 0:
         return
-    if (address.is_global and address in _GLOBAL) or full:
+    if address in _GLOBAL:
+        good = not any(address in network for network in _SPECIAL_V6)
+    else:
+        long = sum(len(group) >= 3 for group in data[start:stop].split(b":"))
+        good = long >= 6 and b"::" not in data[start:stop] and not any(address in network for network in _NOT_UNALLOCATED)
+    if good:
         yield Found(start, stop, "ip", str(address))
-
-
-_GLOBAL = ipaddress.IPv6Network("2000::/3")

@@ -16,8 +16,8 @@ _BEGIN = re.compile(r"[+(]{0,2}\Z")
 _EXTENSION = re.compile(r" ?(?:x|ext\.?:?|extension) ?\d{1,6}\b", re.IGNORECASE)
 _NEAR = re.compile(
     r"\b(?:tel|tele?phone?|t[ée]l[ée]phone|telefon\w*|tel[ée]fono|telefone|puhelin|phone\w*|fax|mobiles?|mobil\w*|cell|cellular|m[óo]vil|handy"
-    r"|gsm|sms|whatsapp|call|calls|dial|desk|office|home|work|contact|hotline|helpline|ring|text me|messages? to|answering at"
-    r"|registered)\b|☎|📞|📱|телефон|тел\.|电话|電話|手机|전화",
+    r"|gsm|sms|whatsapp|call|calls|dial|contact|hotline|helpline|ring|text me|messages? to|answering at|registered)\b"
+    r"|\b(?:desk|office|home|work)\W{0,3}\Z|\A\W{0,3}(?:desk|office|home|work)\b|☎|📞|📱|телефон|тел\.|电话|電話|手机|전화",
     re.IGNORECASE,
 )
 _OTHER = re.compile(
@@ -66,26 +66,26 @@ class Phones:
                 number, size = found
                 yield plus, self._end(text, plus + size, after), number
             return
-        digits = sum(char.isdigit() for char in text)
-        if digits < 7 or _OTHER.search(before[-16:]) or before[-1:].isalnum() or _AFTER.match(after):
+        digits = sum(map(text.count, "0123456789"))
+        american = list(_NANP.finditer(text)) if self._nanp else []
+        # asked first, as most rows of digits end here
+        if not (american or (self._nanp and digits in (10, 11)) or (self._others and 7 <= digits <= _LONGEST)):
+            return
+        if before[-1:].isalnum() or _AFTER.match(after) or _OTHER.search(before[-16:]):
             return
         near = _NEAR.search(before[-32:]) is not None or _NEAR.search(after[:12]) is not None
-        if self._nanp:
-            some = False
-            for match in _NANP.finditer(text):
-                if match[3] is None or match[5] == (match[3] or "").strip("/ ") or match[5] == "-" or near or match[3] == match[5]:
-                    number = self._valid(match.group(), self._nanp)
-                    if number is not None and (near or _plausible(match)):
-                        some = True
-                        yield match.start(), self._end(text, match.end(), after), number
-            if not some and near and digits in (10, 11) and text.isdigit():
-                number = self._valid(text, self._nanp)
-                if number is not None:
-                    yield 0, self._end(text, len(text), after), number
-                    return
-            if some:
-                return
-        if self._others and digits <= _LONGEST:
+        some = False
+        for match in american:
+            number = self._valid(match.group(), self._nanp) if near or _plausible(match) else None
+            if number is not None:
+                some = True
+                yield match.start(), self._end(text, match.end(), after), number
+        if not some and near and self._nanp and digits in (10, 11):
+            number = self._valid(text, self._nanp)
+            if number is not None:
+                some = True
+                yield 0, self._end(text, len(text), after), number
+        if not some and self._others and 7 <= digits <= _LONGEST:
             number = self._valid(text, self._others)
             if number is not None and (near or (not text.isdigit() and self._grouped(text, number))):
                 yield 0, self._end(text, len(text), after), number
@@ -135,5 +135,8 @@ class Phones:
 
 
 def _plausible(match: re.Match[str]) -> bool:
-    """Three numbers with blanks between are a row of a table more often than a telephone number."""
-    return not (match[3] == " " and match[5] == " ")
+    """Whether the gaps are those of a telephone number; three numbers with blanks between are a row of a table more often."""
+    first, second = match[3], match[5]
+    if first is None:
+        return second != ""
+    return (first, second) in (("-", "-"), (".", "."), (" ", "-"), ("/", "-"), ("/ ", "-"), ("--", "-"))

@@ -60,18 +60,18 @@ class Search:
         """All findings; what overlaps an earlier, longer or more certain one is left out."""
         places = places_of(text)
         wanted = np.isin(places.kind, [kind for kind, detectors in self._detectors.items() if detectors])
-        rows = zip(*(column[wanted].tolist() for column in places), strict=True)
-        data, offsets = memoryview(text.data), text.offsets
+        document, start, stop, kind = (column[wanted] for column in places)
+        low = np.maximum(text.offsets[document], start - _BEFORE)
+        high = np.minimum(text.offsets[document + 1], np.where(kind == PEM, start + _PEM_BYTES, stop + _AFTER))
+        data = memoryview(text.data)
         found: list[tuple[int, int, int, int, str, str]] = []
+        columns = (document, low, high, start - low, stop - low, kind)
         # a loop over places, which are few: one in some thousand bytes of prose
-        for document, start, stop, kind in rows:
-            begin, end = int(offsets[document]), int(offsets[document + 1])
-            low = max(begin, start - _BEFORE)
-            high = min(end, start + _PEM_BYTES if kind == PEM else stop + _AFTER)
-            window = Window(bytes(data[low:high]), start - low, stop - low)
-            for detector in self._detectors[kind]:
+        for row, first, last, begin, end, which in zip(*(column.tolist() for column in columns), strict=True):
+            window = Window(bytes(data[first:last]), begin, end)
+            for detector in self._detectors[which]:
                 for one in detector(window):
-                    found.append((document, low + one.start, self._rank[one.type], low + one.stop, one.type, one.value))
+                    found.append((row, first + one.start, self._rank[one.type], first + one.stop, one.type, one.value))
         return _without_overlaps(found)
 
 
