@@ -31,8 +31,8 @@ def places_of(text: Text) -> Places:
 
     EMAIL     an at sign between what may be names, with a dot behind it
     NUMBER    7 to 60 digits in a row, parted by one to three of blank - . / ( ), or three pairs parted by blanks; not with a
-              letter beside it (but "x", which begins an extension), no date as 2024-01-31, no
-              span of years and no decimal fraction
+              letter beside it (but "x", which begins an extension), no date as 2024-01-31, no years as 1999-2001 and no
+              decimal fraction
     IPV4      four numbers of one to three digits with dots between, and no fifth
     IPV6      groups of hexadecimal digits with colons, one of three digits or more, with "::" or seven colons
     CODE      letters and digits as an IBAN begins (two of each, then 11 or more), and those of a few identity numbers
@@ -76,7 +76,8 @@ _asia = sequence_of("asia")
 _aiza = sequence_of("aiza")
 _gh = sequence_of("gh")
 _github = sequence_of("github_pat")
-_live = sequence_of("k_live_")
+_sk_live = sequence_of("sk_live_")
+_rk_live = sequence_of("rk_live_")
 _sk = sequence_of("sk-")
 _xox = sequence_of("xox")
 _glpat = sequence_of("glpat")
@@ -101,7 +102,7 @@ def _fill(data: Any, blocks: Any, marks: Any) -> None:
         found |= equals & (_alphas(data, at + 1) | _digits(data, at + 1))
         found |= _pem(data, at) | _akia(data, at) | _asia(data, at) | _aiza(data, at)
         found |= _gh(data, at) & _underscores(data, at + 3) | _github(data, at)
-        found |= _live(data, at) | _sk(data, at) | _xox(data, at) & _hyphens(data, at + 4) | _glpat(data, at)
+        found |= _sk_live(data, at) | _rk_live(data, at) | _sk(data, at) | _xox(data, at) & _hyphens(data, at + 4) | _glpat(data, at)
         found |= _hf(data, at) | _npm(data, at) | _eyj(data, at) | _sg(data, at)
         marks[block] = found
 
@@ -177,6 +178,11 @@ def _ipv4(data: Any, at: Any, begin: Any, end: Any) -> Any:
 @leaf
 def _ipv6(data: Any, at: Any, begin: Any, end: Any) -> Any:
     """Start and stop of hexadecimal groups and colons around `at`; start is -1 if they cannot be an address."""
+    start = at
+    while start < end and start - at < 5 and _is_hex(data[start]):
+        start += 1
+    if not (start < end and data[start] == 0x3A) and not (at > begin and data[at - 1] == 0x3A):
+        return np.int64(-1), at
     start = at
     while start > begin and at - start < 48 and (_is_hex(data[start - 1]) or data[start - 1] == 0x3A):
         start -= 1
@@ -269,7 +275,7 @@ def _number(data: Any, at: Any, begin: Any, end: Any) -> Any:
             gap += 1
         if gap == stop or gap == end or gap - stop > 3 or not _is_digit(data[gap]):
             break
-        if gap - stop == 2 and data[stop] == 0x20 and data[stop + 1] == 0x20:
+        if gap - stop > 1 and data[stop] == 0x20 and data[stop + 1] == 0x20:
             break  # columns of a table
         if gap - stop == 1:
             gaps += 1
@@ -312,8 +318,6 @@ def _assigned(data: Any, at: Any, begin: Any, end: Any) -> Any:
     name = at
     while name > begin and at - name < 4 and not _is_letter(data[name - 1]):
         name -= 1
-    if name == begin:
-        return start, np.int64(-1)
     if name - begin < 3:
         return start, np.int64(-1)
     before, last = data[name - 2] | 0x20, data[name - 1] | 0x20
@@ -329,7 +333,7 @@ def _places(offsets: Any, data: Any, marks: Any, found: Any) -> Any:
     count = 0
     for document in range(len(offsets) - 1):
         begin, end = offsets[document], offsets[document + 1]
-        number_end = begin
+        number_end = colons_end = begin
         # the mark of a number that begins a document is missing where the one before ends with a digit
         at = begin if begin < end and _is_digit(data[begin]) else next_set(marks, begin, end)
         while at < end:
@@ -339,35 +343,31 @@ def _places(offsets: Any, data: Any, marks: Any, found: Any) -> Any:
                 start, stop = _email(data, at, begin, end)
                 kind = EMAIL if stop > 0 else 0
             elif _is_digit(byte):
-                if at >= number_end and not (at > begin and _is_digit(data[at - 1])):
+                if at == begin or not _is_digit(data[at - 1]):
                     stop = _ipv4(data, at, begin, end)
                     if stop > 0:
                         kind = IPV4
-                        number_end = stop
+                    elif at >= colons_end:
+                        start, stop = _ipv6(data, at, begin, end)
+                        if start >= 0:
+                            kind = IPV6
+                            colons_end = stop
+                    if kind:
+                        number_end = max(number_end, stop)
                     else:
-                        after = at
-                        while after < end and after - at < 5 and _is_hex(data[after]):
-                            after += 1
-                        if after < end and data[after] == 0x3A or at > begin and data[at - 1] == 0x3A:
-                            start, stop = _ipv6(data, at, begin, end)
-                            if start >= 0:
-                                kind = IPV6
-                                number_end = stop
-                        if kind == 0:
-                            start, stop = _code(data, at, begin, end)
-                            if start >= 0:
-                                kind = CODE
-                        if kind == 0:
-                            start = at
-                            stop, good = _number(data, at, begin, end)
-                            kind = NUMBER if good else 0
-                            number_end = stop
+                        start, stop = _code(data, at, begin, end)
+                        kind = CODE if start >= 0 else 0
+                    if kind == 0 and at >= number_end:
+                        start = at
+                        number_end, good = _number(data, at, begin, end)
+                        stop = number_end
+                        kind = NUMBER if good else 0
             elif byte == 0x3D or byte == 0x3A:
                 start, stop = _assigned(data, at, begin, end)
                 kind = ASSIGNED if stop > 0 else 0
             elif byte == 0x2D:
-                kind = PEM
                 stop = at + 10
+                kind = PEM if stop <= end else 0
             elif at == begin or not (_is_word(data[at - 1]) or data[at - 1] == 0x5F):
                 stop = at + 1
                 while stop < end and stop - at < 2048 and _is_token(data[stop]):
@@ -377,7 +377,7 @@ def _places(offsets: Any, data: Any, marks: Any, found: Any) -> Any:
                 if count < room:
                     found[0, count] = document
                     found[1, count] = start
-                    found[2, count] = min(stop, end)
+                    found[2, count] = stop
                     found[3, count] = kind
                 count += 1
             at = next_set(marks, at + 1, end) if at + 1 < end else end
