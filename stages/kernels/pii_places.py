@@ -30,8 +30,8 @@ def places_of(text: Text) -> Places:
     """Where to look, by kind. Places may overlap.
 
     EMAIL     an at sign between what may be names, with a dot behind it
-    NUMBER    7 to 60 digits in a row, parted by one to three of blank - . / ( ), or three pairs parted by blanks; not with a
-              letter beside it (but "x", which begins an extension), no date as 2024-01-31, no years as 1999-2001 and no
+    NUMBER    7 to 60 digits in a row, parted by one to three of blank - . / ( ), or three pairs parted by blanks; no group
+              with a letter beside it (but "x", which begins an extension), no date as 2024-01-31, no years as 1999-2001 and no
               decimal fraction
     IPV4      four numbers of one to three digits with dots between, and no fifth
     IPV6      groups of hexadecimal digits with colons, one of three digits or more, with "::" or seven colons
@@ -254,18 +254,25 @@ def _is_year(data: Any, at: Any) -> Any:
 
 @leaf
 def _number(data: Any, at: Any, begin: Any, end: Any) -> Any:
-    """Stop of the digits and gaps from `at` on, and whether they are worth a look."""
+    """Stop of the digits and gaps from `at` on, where to look on, and whether they are worth a look."""
     stop, digits, groups, gaps, spaces, dots = at, 0, 0, 0, 0, 0
-    first = second = third = 0
+    first = second = third = size = 0
+    last = gap = at
     while stop < end and digits <= _MOST_DIGITS and groups <= _MOST_GROUPS:
-        group = stop
+        if gap > last and gap - last == 1:
+            gaps += 1
+            spaces += data[last] == 0x20
+            dots += data[last] == 0x2E
+        start = stop
         while stop < end and _is_digit(data[stop]):
             stop += 1
-        size = stop - group
+        size = stop - start
         digits += size
         groups += 1
         if groups == 1:
             first = size
+            if at > begin and (_is_letter(data[at - 1]) or data[at - 1] == 0x5F):
+                return stop, stop, False
         elif groups == 2:
             second = size
         elif groups == 3:
@@ -277,29 +284,32 @@ def _number(data: Any, at: Any, begin: Any, end: Any) -> Any:
             break
         if gap - stop > 1 and data[stop] == 0x20 and data[stop + 1] == 0x20:
             break  # columns of a table
-        if gap - stop == 1:
-            gaps += 1
-            spaces += data[stop] == 0x20
-            dots += data[stop] == 0x2E
-        stop = gap
+        last, stop = stop, gap
+    following = stop
+    if digits > _MOST_DIGITS or groups > _MOST_GROUPS:
+        return stop, following, False
     if stop < end and (data[stop] == 0x5F or (_is_letter(data[stop]) and data[stop] | 0x20 != 0x78)):
-        return stop, False
-    if at > begin and (_is_letter(data[at - 1]) or data[at - 1] == 0x5F or data[at - 1] >= 0x80):
-        return stop, False
-    if digits == 6:
-        return stop, groups == 3 and spaces == 2 and first == 2 and second == 2
-    if not 7 <= digits <= _MOST_DIGITS or groups > _MOST_GROUPS:
-        return stop, False
+        if groups == 1:
+            return stop, following, False
+        # the last group is the begin of something else
+        start = stop - size
+        if start - last == 1:
+            gaps -= 1
+            spaces -= data[last] == 0x20
+            dots -= data[last] == 0x2E
+        stop = last
+        groups -= 1
+        digits -= size
+    if digits < 7:
+        return stop, following, digits == 6 and groups == 3 and spaces == 2 and first == 2 and second == 2
     if groups == 1:
-        return stop, digits <= 20
+        return stop, following, digits <= 20
     if groups == 2 and first == 4 and second == 4 and gaps == 1 and data[at + 4] == 0x2D:
-        return stop, not (_is_year(data, at) and _is_year(data, at + 5))
+        return stop, following, not (_is_year(data, at) and _is_year(data, at + 5))
     if groups == 2 and dots == 1:
-        return stop, False
-    if groups >= 3 and first == 4 and second == 2 and third == 2 and gaps >= 2 and digits <= 14:
-        year = data[at] == 0x31 or data[at] == 0x32
-        return stop, not year
-    return stop, True
+        return stop, following, False
+    date = groups >= 3 and first == 4 and second == 2 and third == 2 and gaps >= 2 and digits <= 14
+    return stop, following, not (date and (data[at] == 0x31 or data[at] == 0x32))
 
 
 @leaf
@@ -359,8 +369,7 @@ def _places(offsets: Any, data: Any, marks: Any, found: Any) -> Any:
                         kind = CODE if start >= 0 else 0
                     if kind == 0 and at >= number_end:
                         start = at
-                        number_end, good = _number(data, at, begin, end)
-                        stop = number_end
+                        stop, number_end, good = _number(data, at, begin, end)
                         kind = NUMBER if good else 0
             elif byte == 0x3D or byte == 0x3A:
                 start, stop = _assigned(data, at, begin, end)

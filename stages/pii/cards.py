@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from stages.pii.found import Found, Window
 
 _CARD = re.compile(
-    rb"(?<![\d.,/_-])(?<!\d )(?:\d{12,19}|\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|3\d{3}([ -])\d{6}\2\d{4,5})(?![\w/-])(?![.,]\d)"
+    rb"(?<![\d.,/_-])(?:\d{12,19}|(?<!\d )(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|3\d{3}([ -])\d{6}\2\d{4,5})(?! \d))"
+    rb"(?![\w/-])(?![.,]\d)"
 )
 _NEAR = re.compile(
     rb"\b(?:cards?|cc|ccn|visa|master ?card|maestro|amex|american express|diners|discover|jcb|mir|unionpay|credit|debit|pan"

@@ -26,7 +26,8 @@ def find_email(window: Window) -> Iterator[Found]:
     """The address around an at sign (RFC 5321 without quoted local parts), or none.
 
     No address is the user of a URL (`https://user:word@host.org`), the login of a repository (`git@host.org:path`) or machine (`ssh user@host.org`, `user@host.org:/path`), an id of
-    a message behind its header's name or "in", or what ends as a file does (`logo@2x.png`).
+    a message behind its header's name or "in", a guest of a chat (`~user@host.org`), or what ends as a file does
+    (`logo@2x.png`).
     """
     data, at = window.data, window.data.index(b"@", window.start)
     local = _LOCAL.search(data, window.start, at)
@@ -35,7 +36,7 @@ def find_email(window: Window) -> Iterator[Found]:
         return
     start, stop = local.start(), domain.end()
     after = data[stop : stop + 1]
-    if after.isalnum() or after in (b"@", b"_") or data[start - 1 : start] in (b"@", b"/") and start:
+    if after.isalnum() or after in (b"@", b"_") or (start and data[start - 1 : start] in (b"@", b"/", b"~")):
         return
     if domain.group(1).lower() in _NO_TOP_LEVEL or (b"://" in data[:start] and _USER_INFO.search(data, 0, start)):
         return

@@ -27,7 +27,7 @@ _VERSION_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _HOST_BEFORE = re.compile(
-    rb"(?<![\w/-])(?:ip|ipv4|addr|address|addresses|hosts?|servers?|dns|nameservers?|ping|from|gateway|resolvers?)(?!\w)"
+    rb"(?<![\w/])(?<!\w-)(?:ip|ipv4|addr|address|addresses|hosts?|servers?|dns|nameservers?|ping|from|gateway|resolvers?)(?!\w)"
     rb"[^\n]{0,16}\Z",
     re.IGNORECASE,
 )

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
 _NANP = re.compile(
-    r"(?<![\d.])(?:(?:\+|00)?1[ .-]{0,2})?(?:\(([2-9]\d\d)\)[ .-]{0,2}|([2-9]\d\d)([ .-]|/ ?|--?))([2-9]\d\d)([ .-]?)(\d{4})(?![\d])"
+    r"(?<![\d./-])(?:(?:\+|00)?1[ .-]{0,2})?(?:\(([2-9]\d\d)\)[ .-]{0,2}|([2-9]\d\d)([ .-]|/ ?|--?))([2-9]\d\d)([ .-]?)(\d{4})(?![\d])"
 )
 _BEGIN = re.compile(r"[+(]{0,2}\Z")
 _EXTENSION = re.compile(r" ?(?:x|ext\.?:?|extension) ?\d{1,6}\b", re.IGNORECASE)
@@ -59,19 +59,22 @@ class Phones:
     def _numbers(self, before: str, text: str, after: str) -> Iterator[tuple[int, int, "PhoneNumber"]]:
         plus = text.find("+")
         if plus >= 0:
-            if before[-1:].isalnum() or before[-1:] in ("+", "_", "=", "-") or before[-2:-1].isdigit():
-                return
-            found = self._international(text[plus:])
+            found = None if _is_joined(before) or before[-1:] in ("+", "_", "=", "-") else self._international(text[plus:])
             if found is not None:
                 number, size = found
-                yield plus, self._end(text, plus + size, after), number
+                stop = self._end(text, plus + size, after)
+                yield plus, stop, number
+                rest = text[stop:].lstrip(" ./)-")
+                begin = len(text) - len(rest)
+                for start, end, other in self._numbers(text[:begin], rest, after):
+                    yield begin + start, begin + end, other
             return
         digits = sum(map(text.count, "0123456789"))
         american = list(_NANP.finditer(text)) if self._nanp else []
         # asked first, as most rows of digits end here
         if not (american or (self._nanp and digits in (10, 11)) or (self._others and 7 <= digits <= _LONGEST)):
             return
-        if before[-1:].isalnum() or _AFTER.match(after) or _OTHER.search(before[-16:]):
+        if _is_joined(before) or _AFTER.match(after) or _OTHER.search(before[-16:]):
             return
         near = _NEAR.search(before[-32:]) is not None or _NEAR.search(after[:12]) is not None
         some = False
@@ -140,3 +143,8 @@ def _plausible(match: re.Match[str]) -> bool:
     if first is None:
         return second != ""
     return (first, second) in (("-", "-"), (".", "."), (" ", "-"), ("/", "-"), ("/ ", "-"), ("--", "-"))
+
+
+def _is_joined(before: str) -> bool:
+    """Whether a letter or digit stands directly before; scripts without blanks (from U+2E80 on) do not count."""
+    return before[-1:].isalnum() and before[-1:] < "\u2e80"

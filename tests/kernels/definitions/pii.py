@@ -45,8 +45,8 @@ def _digits(data: bytes) -> list[Place]:
         elif code := _code(data, at, digits.end()):
             found.append((*code, CODE))
         elif at >= number_end:
-            number_end, good = _number(data, at)
-            found += [(at, number_end, NUMBER)] if good else []
+            stop, number_end, good = _number(data, at)
+            found += [(at, stop, NUMBER)] if good else []
     return found
 
 
@@ -76,7 +76,7 @@ def _code(data: bytes, at: int, digits: int) -> tuple[int, int] | None:
     return (start, more.end()) if size >= 15 else None
 
 
-def _number(data: bytes, at: int) -> tuple[int, bool]:
+def _number(data: bytes, at: int) -> tuple[int, int, bool]:
     groups: list[bytes] = []
     gaps: list[bytes] = []
     stop = at
@@ -84,26 +84,33 @@ def _number(data: bytes, at: int) -> tuple[int, bool]:
         group = re.match(rb"\d+", data[stop:]).group()
         groups.append(group)
         stop += len(group)
+        if re.search(rb"[A-Za-z_]\Z", data[:at]):
+            return stop, stop, False
         gap = re.match(rb"(?!  )[ ()./-]{1,3}(?=\d)", data[stop:])
         if not gap:
             break
         gaps.append(gap.group())
         stop += gap.end()
-    before, after = data[at - 1 : at] if at else b"", data[stop : stop + 1]
+    following = stop
+    if sum(map(len, groups)) > 60 or len(groups) > 24:
+        return stop, following, False
+    if re.match(rb"[A-WYZa-wyz_]", data[stop : stop + 1]):
+        stop -= len(groups.pop())
+        if not groups:
+            return stop, following, False
+        stop -= len(gaps.pop())
     sizes = [len(group) for group in groups]
     digits = sum(sizes)
-    if re.match(rb"[A-WYZa-wyz_]", after) or re.match(rb"[A-Za-z_\x80-\xff]", before) or digits > 60 or len(groups) > 24:
-        return stop, False
     if digits < 7:
-        return stop, sizes == [2, 2, 2] and gaps == [b" ", b" "]
+        return stop, following, sizes == [2, 2, 2] and gaps == [b" ", b" "]
     if len(groups) == 1:
-        return stop, digits <= 20
+        return stop, following, digits <= 20
     if sizes == [4, 4] and gaps == [b"-"]:
-        return stop, not all(group.startswith((b"19", b"20")) for group in groups)
+        return stop, following, not all(group.startswith((b"19", b"20")) for group in groups)
     if len(groups) == 2 and gaps == [b"."]:
-        return stop, False
+        return stop, following, False
     date = sizes[:3] == [4, 2, 2] and sum(len(gap) == 1 for gap in gaps) >= 2 and digits <= 14
-    return stop, not (date and groups[0].startswith((b"1", b"2")))
+    return stop, following, not (date and groups[0].startswith((b"1", b"2")))
 
 
 def _keys(data: bytes) -> list[Place]:
