@@ -2,6 +2,7 @@
 
     python benchmarks/pii.py --labelled synthetic_pii.jsonl.gz --input raw-00.parquet raw-01.parquet
     python benchmarks/pii.py --input raw-00.parquet --draw drawn.jsonl --number 300 --seed 1
+    python benchmarks/pii.py --labelled synthetic_pii.jsonl.gz --judged drawn.jsonl
 
 --labelled is JSON lines with `text` and `spans` of `type`, `start` and `end` in code points, as presidio-research has them. A
 label is found if a finding of its type covers it, a finding is right if it covers a label of its type, or is covered by one.
@@ -10,7 +11,8 @@ gives out, an IP address that is not global by Python's `ipaddress`; telephone n
 `phonenumbers` says so for one of --regions (with + for their own country). These checks are written here once more, on their
 own. Speed is that of the opened stage with its defaults on batches of 1,000 documents, one thread, CPU seconds, the median.
 
---draw writes findings of --input, different ones, drawn at random by type as evenly as their numbers allow, with what stands around them.
+--draw writes findings of --input to be read: who has added a `verdict` of right or wrong to each gets precision by --judged.
+They are different ones, drawn at random by type as evenly as their numbers allow, with what stands around them.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ def main() -> int:
     parser.add_argument("--draw", type=Path, help="write findings to this file, and do nothing else")
     parser.add_argument("--number", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--judged", type=Path, help="findings of --draw with a verdict")
     parser.add_argument("--output", type=Path, default=RESULTS / "pii.json")
     args = parser.parse_args()
     if args.draw:
@@ -62,6 +65,8 @@ def main() -> int:
             "US": labelled(args.labelled, ["US"]),
             "many": {"regions": args.regions, **labelled(args.labelled, args.regions)},
         }
+    if args.judged:
+        result["judged"] = judged(args.judged)
     if args.input:
         result["speed"] = speed(args.input, args.runs)
     save(args.output, None, result)
@@ -100,10 +105,33 @@ def labelled(path: Path, regions: list[str]) -> dict[str, Any]:
         }
         for name, row in counts.items()
     }
-    print_table(f"{path.name}, phone_regions: {' '.join(regions)}", ["type", *table["email"]], [[n, *r.values()] for n, r in table.items()])
+    print_table(
+        f"{path.name}, phone_regions: {' '.join(regions)}",
+        ["type", *table["email"]],
+        [[n, *r.values()] for n, r in table.items()],
+    )
     print("valid and missed:", *missed[:20], sep="\n  ")
     print("no label:", *wrong[:20], sep="\n  ")
     return {"types": table, "valid_missed": missed, "no_label": wrong}
+
+
+def judged(path: Path) -> dict[str, Any]:
+    """Right and wrong by type, and the wrong ones."""
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        counts.setdefault(row["type"], Counter())[row["verdict"]] += 1
+    table = {
+        name: {"judged": row.total(), "right": row["right"], "precision": share(row["right"], row.total())}
+        for name, row in sorted(counts.items())
+    }
+    print_table(
+        "findings of real text, read one by one",
+        ["type", "judged", "right", "precision"],
+        [[n, *r.values()] for n, r in table.items()],
+    )
+    wrong = [row["before"][-30:] + row["value"] + row["after"][:15] for row in rows if row["verdict"] == "wrong"]
+    return {"types": table, "wrong": wrong}
 
 
 def share(part: int, whole: int) -> float | None:
@@ -189,8 +217,14 @@ def draw(files: list[Path], path: Path, number: int, seed: int) -> None:
                 if (key := (name, text[max(0, first - 12) : last])) in seen:
                     continue
                 seen.add(key)
-                around = {"before": text[max(0, first - CONTEXT) : first], "value": text[first:last], "after": text[last : last + CONTEXT]}
-                pools.setdefault(name, []).append({"type": name, "source": row["source"], "id": row["id"], "offset": first, **around})
+                around = {
+                    "before": text[max(0, first - CONTEXT) : first],
+                    "value": text[first:last],
+                    "after": text[last : last + CONTEXT],
+                }
+                pools.setdefault(name, []).append(
+                    {"type": name, "source": row["source"], "id": row["id"], "offset": first, **around}
+                )
     chance = random.Random(seed)
     left, drawn = number, []
     for rank, name in enumerate(sorted(pools, key=lambda name: (len(pools[name]), name))):

@@ -162,7 +162,7 @@ def _fallen(drops: Rows) -> list[Rows]:
 
 
 def _edits(told: Rows, source: str, address: tuple[int, int] | None) -> list[Edit]:
-    """What steps told of their edits of a document, in the order of its text. With a repeated id, of all where no address is known."""
+    """What steps told of their edits of a document, in the order of its text; without an address, of all with its id."""
     rows = [row for row in told if row["source"] == source and address in (None, (row["part"], row["row"]))]
     return [Edit(row["step"], row["type"], row["offset"], row["length"]) for row in rows]
 

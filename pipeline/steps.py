@@ -3,7 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -84,7 +84,7 @@ class Outcome:
     failed: list[Failed]
     measured: list[Measured]
     sketches: list[pa.Table]
-    edits: list[Edits] = field(default_factory=list)
+    edits: list[Edits]
 
     def origins(self) -> np.ndarray:
         """Which document of the run's input each row comes from; rows of one origin are counted as one document."""
@@ -102,7 +102,7 @@ class Steps:
 
     def run(self, table: pa.Table, rows: np.ndarray, tally: Tally, stop_on_error: bool) -> Outcome:
         """All steps on one batch. `rows` numbers the documents in the part's input; children share their parent's number."""
-        outcome = Outcome(table, rows, [], [], [], [])
+        outcome = Outcome(table, rows, [], [], [], [], [])
         for group in self.groups:
             if isinstance(group[0].stage, Filter):
                 self._judge(group, outcome, tally, stop_on_error)

@@ -13,7 +13,7 @@ from stages.kernels.pii_places import code_points
 from stages.kernels.text import Text, column_of, text_of
 from stages.pii.masks import Form, mask_of
 from stages.pii.presidio import Presidio, files_of_model
-from stages.pii.search import TYPES, Search, Spans, merged
+from stages.pii.search import Search, Span, merged
 
 Type = Literal[
     "email", "ip", "phone", "iban", "card", "us_ssn", "br_cpf", "cn_resident_id", "it_codice_fiscale", "uk_nino", "es_dni",
@@ -99,48 +99,49 @@ class RedactPii(Map):
         find = Search(self.types, self.phone_regions).find
         if self.spacy_model is not None:
             rules, names = find, Presidio(self.spacy_model, self.language, self.entities, self.min_score).find
-            find = lambda text: merged(rules(text), names(text))  # noqa: E731
+            return lambda table: self._redacted(table, lambda text: merged(rules(text), names(text)))
         return lambda table: self._redacted(table, find)
 
     def apply(self, table: pa.Table) -> Edited:
         """What the opened stage does; opens it for one batch."""
         return self.open()(table)
 
-    def _redacted(self, table: pa.Table, find: Callable[[Text], Spans]) -> Edited:
+    def _redacted(self, table: pa.Table, find: Callable[[Text], list[Span]]) -> Edited:
         before = table.column("text")
         text = text_of(before)
         spans = find(text)
-        document = np.array(spans.document, np.int64)
-        start, stop = np.array(spans.start, np.int64), np.array(spans.stop, np.int64)
+        document, start, stop = np.array([span[:3] for span in spans], np.int64).reshape(-1, 3).T
         if self.action == "mask":
             masks = [mask.encode() for mask in self._masks(spans)]
             unchanged = not masks and before.type == TEXT and not before.null_count
             after = before if unchanged else column_of(replaced(text, document, start, stop, masks))
             table = _with_column(table, "text", after, TEXT)
-        types = np.array([self._names().index(name) for name in spans.type], np.int64)
-        counts = np.zeros((len(self._names()), table.num_rows), np.int64)
-        np.add.at(counts, (types, document), 1)
+        order = {name: at for at, name in enumerate(self._names())}
+        counts = np.zeros((len(order), table.num_rows), np.int64)
+        np.add.at(counts, (np.array([order[span.type] for span in spans], np.int64), document), 1)
         table = _with_column(table, "pii_count", counts.sum(axis=0), pa.int64())
-        for name, column in zip(self._names(), counts, strict=True):
+        for name, column in zip(order, counts, strict=True):
             table = _with_column(table, f"pii_{name}", column, pa.int64())
         at = np.stack([start, stop], axis=1).ravel()
         offset, end = code_points(text, np.repeat(document, 2), at).reshape(-1, 2).T
-        return Edited(table, document, spans.type, offset, end - offset)
+        return Edited(table, document, [span.type for span in spans], offset, end - offset)
 
-    def _masks(self, spans: Spans) -> list[str]:
+    def _masks(self, spans: Sequence[Span]) -> list[str]:
         """The mask of each finding; values are numbered by document and type in the order in which they come."""
-        masks, numbers, last = [], {}, -1
-        for document, name, value in zip(spans.document, spans.type, spans.value, strict=True):
-            if document != last:
-                numbers, last = {}, document
-            seen: dict[str, int] = numbers.setdefault(name, {})
-            masks.append(mask_of(self.mask, name, seen.setdefault(value, len(seen) + 1), value))
+        masks: list[str] = []
+        numbers: dict[str, dict[str, int]] = {}
+        last = -1
+        for span in spans:
+            if span.document != last:
+                numbers, last = {}, span.document
+            seen = numbers.setdefault(span.type, {})
+            masks.append(mask_of(self.mask, span.type, seen.setdefault(span.value, len(seen) + 1), span.value))
         return masks
 
 
 def replaced(text: Text, document: np.ndarray, start: np.ndarray, stop: np.ndarray, masks: Sequence[bytes]) -> Text:
     """The texts with `masks` for the bytes from `start` to `stop`; these ascend and do not overlap."""
-    data, at = memoryview(text.data), 0
+    data, at = memoryview(text.data), 0  # type: ignore[arg-type]
     pieces: list[bytes | memoryview] = []
     for first, last, mask in zip(start.tolist(), stop.tolist(), masks, strict=True):
         pieces += [data[at:first], mask]

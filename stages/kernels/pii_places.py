@@ -1,4 +1,4 @@
-"""Places of a text where personal data or a secret may stand: cheap to find, and few, so that only they are looked at closely."""
+"""Places where personal data or a secret may stand: cheap to find, and few, so that only they are looked at closely."""
 
 from typing import Any, NamedTuple
 
@@ -102,7 +102,9 @@ def _fill(data: Any, blocks: Any, marks: Any) -> None:
         found |= equals & (_alphas(data, at + 1) | _digits(data, at + 1))
         found |= _pem(data, at) | _akia(data, at) | _asia(data, at) | _aiza(data, at)
         found |= _gh(data, at) & _underscores(data, at + 3) | _github(data, at)
-        found |= _sk_live(data, at) | _rk_live(data, at) | _sk(data, at) | _xox(data, at) & _hyphens(data, at + 4) | _glpat(data, at)
+        found |= (
+            _sk_live(data, at) | _rk_live(data, at) | _sk(data, at) | _xox(data, at) & _hyphens(data, at + 4) | _glpat(data, at)
+        )
         found |= _hf(data, at) | _npm(data, at) | _eyj(data, at) | _sg(data, at)
         marks[block] = found
 
@@ -219,16 +221,11 @@ def _code(data: Any, at: Any, begin: Any, end: Any) -> Any:
     while stop < end and stop - start < 40 and _is_word(data[stop]):
         stop += 1
     run, size = digits - at, stop - start
-    good = False
-    if before == 6:
-        good = size == 16 and run == 2
-    elif before == 2 and run == 6 and size == 9:
-        good = True
-    elif before <= 1 and size == 9 and run == 8 - before:
-        good = True
-    elif before == 0 and run == 17 and size == 18:
-        good = True
-    elif before == 2 and (run == 2 or size >= 15):
+    good = before == 6 and size == 16 and run == 2  # an Italian fiscal code, then a British, a Spanish and a Chinese number
+    good |= before == 2 and run == 6 and size == 9
+    good |= before <= 1 and size == 9 and run == 8 - before
+    good |= before == 0 and run == 17 and size == 18
+    if not good and before == 2 and (run == 2 or size >= 15):
         size = digits - start
         stop = digits
         while stop < end and size < 34:
@@ -280,7 +277,7 @@ def _number(data: Any, at: Any, begin: Any, end: Any) -> Any:
         gap = stop
         while gap < end and gap - stop < 4 and _is_gap(data[gap]):
             gap += 1
-        if gap == stop or gap == end or gap - stop > 3 or not _is_digit(data[gap]):
+        if gap in (stop, end) or gap - stop > 3 or not _is_digit(data[gap]):
             break
         if gap - stop > 1 and data[stop] == 0x20 and data[stop + 1] == 0x20:
             break  # columns of a table

@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from stages.pii.found import Found, Window
 
 _CARD = re.compile(
-    rb"(?<![\d.,/_-])(?:\d{12,19}|(?<!\d )(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|3\d{3}([ -])\d{6}\2\d{4,5})(?! \d))"
+    rb"(?<![\d.,/_-])(?:(?<!\d{9} )\d{12,19}(?! \d{9})"
+    rb"|(?<!\d )(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{1,3})?|3\d{3}([ -])\d{6}\2\d{4,5})(?! \d))"
     rb"(?![\w/-])(?![.,]\d)"
 )
+"""digits alone, not in a row of such; groups of four, or American Express's and Diners Club's"""
+
 _NEAR = re.compile(
     rb"\b(?:cards?|cc|ccn|visa|master ?card|maestro|amex|american express|diners|discover|jcb|mir|unionpay|credit|debit|pan"
     rb"|payments?|kreditkarte|karte|carte|tarjeta|cart\xc3\xa3o|carta|kaart)\b|\xd0\xba\xd0\xb0\xd1\x80\xd1\x82",

@@ -8,7 +8,10 @@ from stages.pii.found import Found, Window
 # two bytes of UTF-8 hold Latin, Greek, Cyrillic, Hebrew and Arabic letters; longer ones are of scripts that put no blank before
 _LETTER = rb"[A-Za-z0-9]|[\xc3-\xdf][\x80-\xbf]"
 _LOCAL = re.compile(rb"(?:(?:%s|_)(?:[.+%%_-]{0,3}(?:%s|_))*[+_-]?)\Z" % (_LETTER, _LETTER))
-_DOMAIN = re.compile(rb"(?:(?:%s)(?:-{0,2}(?:%s))*\.){1,8}([A-Za-z]{2,24}|xn--[a-z0-9-]{2,59}|(?:[\xc3-\xdf][\x80-\xbf]){2,20})" % (_LETTER, _LETTER))
+_DOMAIN = re.compile(
+    rb"(?:(?:%s)(?:-{0,2}(?:%s))*\.){1,8}([A-Za-z]{2,24}|xn--[a-z0-9-]{2,59}|(?:[\xc3-\xdf][\x80-\xbf]){2,20})"
+    % (_LETTER, _LETTER)
+)
 _NO_TOP_LEVEL = frozenset(
     b"asc bak bin bmp bz2 cfg class conf cpp css csv deb device dll doc docx dot eps exe gif gpg gz hpp htm html ico img ini"
     b" iso jar jpeg jpg js json jsx key lock log mount patch path pdf pem php png pod pyc rb rpm rst scope service slice so"
@@ -25,9 +28,9 @@ _LOGIN = frozenset((b"git", b"hg", b"svn", b"ssh"))
 def find_email(window: Window) -> Iterator[Found]:
     """The address around an at sign (RFC 5321 without quoted local parts), or none.
 
-    No address is the user of a URL (`https://user:word@host.org`), the login of a repository (`git@host.org:path`) or machine (`ssh user@host.org`, `user@host.org:/path`), an id of
-    a message behind its header's name or "in", a guest of a chat (`~user@host.org`), or what ends as a file does
-    (`logo@2x.png`).
+    No address is the user of a URL (`https://user:word@host.org`), a login (`git@host.org:path`, `ssh user@host.org`,
+    `user@host.org:/path`), an id of a message behind its header's name or "in", a guest of a chat (`~user@host.org`), or
+    what ends as a file does (`logo@2x.png`).
     """
     data, at = window.data, window.data.index(b"@", window.start)
     local = _LOCAL.search(data, window.start, at)

@@ -14,7 +14,7 @@ _STRUCTURES = """
 4!n20!c LB; 21!n LY PT ST; 5!n12!c CH LI; 8!n12!c AD; 4!a5!n18!c MT; 4!a19!n3!a MU; 20!c MD; 4!a10!n NL; 3!n10!c2!n MK; 11!n NO
 3!n16!c OM; 4!a16!c PK RO; 4!a21!c PS QA; 14!n15!c RU; 2!n18!c SA; 4!a20!n3!a SC; 15!n SI; 4!a24!c LC; 6!n16!c TR; 6!n19!c UA
 """
-"""Structure of the account number by country: lengths of n (digits), a (letters), c (both). SWIFT IBAN Registry, release 103."""
+"""Structure of the account number by country: n digits, a letters, c both. SWIFT IBAN Registry, release 103."""
 
 _IBAN = re.compile(rb"[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}")
 _CLASSES = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
@@ -23,7 +23,7 @@ _CLASSES = {"n": "[0-9]", "a": "[A-Z]", "c": "[A-Z0-9]"}
 @functools.cache
 def _patterns() -> dict[str, tuple[int, re.Pattern[str]]]:
     """By country: length of the account number, and what it looks like."""
-    found = {}
+    found: dict[str, tuple[int, re.Pattern[str]]] = {}
     for entry in _STRUCTURES.replace("\n", ";").split(";"):
         if not entry.strip():
             continue
@@ -41,7 +41,7 @@ def find_iban(window: Window) -> Iterator[Found]:
     """
     data, start = window.data, window.start
     match = _IBAN.match(data, start, min(len(data), window.stop + 1))
-    if match is None or data[start - 1 : start].isalnum() and start:
+    if match is None or (start and data[start - 1 : start].isalnum()):
         return
     country = data[start : start + 2].decode().upper()
     if country not in _patterns():

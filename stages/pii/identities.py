@@ -17,14 +17,15 @@ _CPF = re.compile(_EDGE + rb"\d{3}\.\d{3}\.\d{3}-\d{2}" + _END)
 _RESIDENT = re.compile(_EDGE + rb"[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]" + _END)
 _FISCAL = re.compile(rb"(?<![\w.-])[A-Za-z]{6}\d{2}[A-EHLMPR-Ta-ehlmpr-t]\d{2}[A-Za-z]\d{3}[A-Za-z]" + _END)
 _NINO = re.compile(
-    rb"(?<![\w.-])(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?P<gap> ?)\d\d(?P=gap)\d\d(?P=gap)\d\d(?P=gap)[A-D]" + _END
+    rb"(?<![\w.-])(?!BG|GB|NK|KN|TN|NT|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z](?P<gap> ?)"
+    rb"\d\d(?P=gap)\d\d(?P=gap)\d\d(?P=gap)[A-D]" + _END
 )
 _DNI = re.compile(rb"(?<![\w.-])[XYZxyz\d]-?\d{7}-?[A-Za-z]" + _END)
 _TAX_ID = re.compile(_EDGE + rb"[1-9]\d ?\d{3} ?\d{3} ?\d{3}" + _END)
 
 
 def us_ssn(window: Window) -> Iterator[Found]:
-    """US social security number: area 001 to 899 but 666, group and serial number not zero (SSA, 2011). There is no check digit.
+    """US social security number: area 001 to 899 but 666, group and serial number not zero (SSA, 2011); no check digit.
 
     In the form 123-12-1234; with blanks or without gaps only where "SSN" or "social security" stands near.
     """
@@ -73,7 +74,10 @@ def it_codice_fiscale(window: Window) -> Iterator[Found]:
     """Italian fiscal code of a person: 16 characters, the last a check letter (decree of 23 December 1976)."""
     for match in _matches(_FISCAL, window):
         value = match.group().decode().upper()
-        total = sum(_ODD[char] if place % 2 == 0 else int(char, 36) - (0 if char.isdigit() else 10) for place, char in enumerate(value[:15]))
+        total = sum(
+            _ODD[char] if place % 2 == 0 else int(char, 36) - (0 if char.isdigit() else 10)
+            for place, char in enumerate(value[:15])
+        )
         if chr(ord("A") + total % 26) == value[15]:
             yield Found(*match.span(), "it_codice_fiscale", value)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any
 
 from stages.pii.found import Found, Window
 
@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
 
 _NANP = re.compile(
-    r"(?<![\d./-])(?:(?:\+|00)?1[ .-]{0,2})?(?:\(([2-9]\d\d)\)[ .-]{0,2}|([2-9]\d\d)([ .-]|/ ?|--?))([2-9]\d\d)([ .-]?)(\d{4})(?![\d])"
+    r"(?<![\d./-])(?:(?:\+|00)?1[ .-]{0,2})?(?:\(([2-9]\d\d)\)[ .-]{0,2}|([2-9]\d\d)([ .-]|/ ?|--?))"
+    r"([2-9]\d\d)([ .-]?)(\d{4})(?!\d)"
 )
 _BEGIN = re.compile(r"[+(]{0,2}\Z")
 _EXTENSION = re.compile(r" ?(?:x|ext\.?:?|extension) ?\d{1,6}\b", re.IGNORECASE)
 _NEAR = re.compile(
     r"\b(?:tel|tele?phone?|t[ée]l[ée]phone|telefon\w*|tel[ée]fono|telefone|puhelin|phone\w*|fax|mobiles?|mobil\w*|cell|cellular|m[óo]vil|handy"
-    r"|gsm|sms|whatsapp|call|calls|dial|contact|hotline|helpline|ring|text me|messages? to|answering at|registered)\b"
+    r"|gsm|sms|whatsapp|call|dial|contact|hotline|helpline|ring|text me|messages? to|answering at|registered)\b"
     r"|\b(?:desk|office|home|work)\W{0,3}\Z|\A\W{0,3}(?:desk|office|home|work)\b|☎|📞|📱|телефон|тел\.|电话|電話|手机|전화",
     re.IGNORECASE,
 )
@@ -40,7 +41,7 @@ class Phones:
     def __init__(self, regions: Sequence[str]) -> None:
         import phonenumbers
 
-        self._library = phonenumbers
+        self._library: Any = phonenumbers
         self._nanp = [region for region in regions if phonenumbers.country_code_for_region(region) == 1]
         self._others = [region for region in regions if region not in self._nanp]
 
@@ -79,21 +80,18 @@ class Phones:
         near = _NEAR.search(before[-32:]) is not None or _NEAR.search(after[:12]) is not None
         some = False
         for match in american:
-            number = self._valid(match.group(), self._nanp) if near or _plausible(match) else None
-            if number is not None:
+            if (near or _plausible(match)) and (one := self._valid(match.group(), self._nanp)):
                 some = True
-                yield match.start(), self._end(text, match.end(), after), number
-        if not some and near and self._nanp and digits in (10, 11):
-            number = self._valid(text, self._nanp)
-            if number is not None:
-                some = True
-                yield 0, self._end(text, len(text), after), number
+                yield match.start(), self._end(text, match.end(), after), one
+        if not some and near and self._nanp and digits in (10, 11) and (one := self._valid(text, self._nanp)):
+            some = True
+            yield 0, self._end(text, len(text), after), one
         if not some and self._others and 7 <= digits <= _LONGEST:
-            number = self._valid(text, self._others)
-            if number is not None and (near or (not text.isdigit() and self._grouped(text, number))):
-                yield 0, self._end(text, len(text), after), number
+            national = self._valid(text, self._others)
+            if national is not None and (near or (not text.isdigit() and self._grouped(text, national))):
+                yield 0, self._end(text, len(text), after), national
 
-    def _international(self, text: str) -> tuple["PhoneNumber", int] | None:
+    def _international(self, text: str) -> "tuple[PhoneNumber, int] | None":
         """The longest valid number from the plus sign on, and its length."""
         ends = [match.end() for match in re.finditer(r"\d+", text)]
         if text[1:2] == "(":
@@ -114,11 +112,11 @@ class Phones:
         match = _EXTENSION.match(text[stop:] + after)
         return stop + match.end() if match else stop
 
-    def _valid(self, text: str, regions: Sequence[Optional[str]]) -> Optional["PhoneNumber"]:
+    def _valid(self, text: str, regions: Sequence[str | None]) -> "PhoneNumber | None":
         library = self._library
         for region in regions:
             try:
-                number = library.parse(text, region)
+                number: PhoneNumber = library.parse(text, region)
             except library.NumberParseException:
                 continue
             if region is None and library.is_valid_number(number):

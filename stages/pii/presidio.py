@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stages.kernels.text import Text, column_of
-from stages.pii.search import Spans
+from stages.pii.search import Span
 
 
 def files_of_model(model: str) -> tuple[str, ...]:
@@ -43,9 +43,9 @@ class Presidio:
         self._analyzer = AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[language])
         self._language, self._entities, self._min_score = language, list(entities), min_score
 
-    def find(self, text: Text) -> Spans:
+    def find(self, text: Text) -> list[Span]:
         """Entities of each document. A loop over documents: a model's pass takes milliseconds."""
-        spans = Spans([], [], [], [], [])
+        spans: list[Span] = []
         for document, value in enumerate(column_of(text).to_pylist()):
             found = self._analyzer.analyze(value, self._language, entities=self._entities, score_threshold=self._min_score)
             base, at, characters = int(text.offsets[document]), 0, 0
@@ -55,7 +55,7 @@ class Presidio:
                 start = at + len(value[characters : entity.start].encode())
                 at, characters = start + len(value[entity.start : entity.end].encode()), entity.end
                 name = value[entity.start : entity.end]
-                row = (document, base + start, base + at, entity.entity_type.lower(), " ".join(name.split()).casefold())
-                for column, item in zip(spans, row, strict=True):
-                    column.append(item)
+                spans.append(
+                    Span(document, base + start, base + at, entity.entity_type.lower(), " ".join(name.split()).casefold())
+                )
         return spans

@@ -24,14 +24,14 @@ _PEM_BYTES = 20_000
 Detector = Callable[[Window], Iterator[Found]]
 
 
-class Spans(NamedTuple):
-    """Findings of a batch in the order of the text, none overlapping another; start and stop are bytes of the batch."""
+class Span(NamedTuple):
+    """A finding in a batch; start and stop are bytes of the batch."""
 
-    document: list[int]
-    start: list[int]
-    stop: list[int]
-    type: list[str]
-    value: list[str]
+    document: int
+    start: int
+    stop: int
+    type: str
+    value: str
 
 
 class Search:
@@ -51,52 +51,51 @@ class Search:
             PEM: [("key", secrets.find_private_key)],
             ASSIGNED: [("key", secrets.find_assigned)],
         }
-        self._detectors = {
-            kind: [find for type_, find in detectors if type_ in types] for kind, detectors in by_kind.items()
-        }
+        self._detectors = {kind: [find for type_, find in detectors if type_ in types] for kind, detectors in by_kind.items()}
         self._rank = {type_: rank for rank, type_ in enumerate(TYPES)} | {"key": -1}
 
-    def find(self, text: Text) -> Spans:
-        """All findings; what overlaps an earlier, longer or more certain one is left out."""
+    def find(self, text: Text) -> list[Span]:
+        """All findings in the order of the text; of two that overlap, the one that begins first stays, and a key before all."""
         places = places_of(text)
         wanted = np.isin(places.kind, [kind for kind, detectors in self._detectors.items() if detectors])
         document, start, stop, kind = (column[wanted] for column in places)
         low = np.maximum(text.offsets[document], start - _BEFORE)
         high = np.minimum(text.offsets[document + 1], np.where(kind == PEM, start + _PEM_BYTES, stop + _AFTER))
-        data = memoryview(text.data)
-        found: list[tuple[int, int, int, int, str, str]] = []
+        data = memoryview(text.data)  # type: ignore[arg-type]
+        found: list[tuple[int, int, int, Span]] = []
         columns = (document, low, high, start - low, stop - low, kind)
         # a loop over places, which are few: one in some thousand bytes of prose
         for row, first, last, begin, end, which in zip(*(column.tolist() for column in columns), strict=True):
             window = Window(bytes(data[first:last]), begin, end)
             for detector in self._detectors[which]:
                 for one in detector(window):
-                    found.append((row, first + one.start, self._rank[one.type], first + one.stop, one.type, one.value))
+                    span = Span(row, first + one.start, first + one.stop, one.type, one.value)
+                    found.append((row, span.start, self._rank[one.type], span))
         return _without_overlaps(found)
 
 
-def merged(rules: Spans, others: Spans) -> Spans:
+def merged(rules: Sequence[Span], others: Sequence[Span]) -> list[Span]:
     """Both, in the order of the text; where two overlap, what rules found stays."""
-    taken = sorted(zip(rules.document, rules.start, rules.stop, rules.type, rules.value, strict=True))
-    rows = list(taken)
-    at = 0
-    for row in zip(*others, strict=True):
-        while at < len(taken) and (taken[at][0], taken[at][2]) <= (row[0], row[1]):
+    spans, at = list(rules), 0
+    for span in others:
+        while at < len(rules) and (rules[at].document, rules[at].stop) <= (span.document, span.start):
             at += 1
-        if at == len(taken) or (taken[at][0], taken[at][1]) >= (row[0], row[2]):
-            rows.append(row)
-    return Spans(*map(list, zip(*sorted(rows), strict=True))) if rows else rules
+        if at == len(rules) or (rules[at].document, rules[at].start) >= (span.document, span.stop):
+            spans.append(span)
+    return sorted(spans)
 
 
-def _without_overlaps(found: list[tuple[int, int, int, int, str, str]]) -> Spans:
-    spans = Spans([], [], [], [], [])
-    for document, start, rank, stop, type_, value in sorted(found):
-        if spans.stop and start < spans.stop[-1] and document == spans.document[-1]:
-            if rank >= 0 or spans.type[-1] == "key":
+def _without_overlaps(found: list[tuple[int, int, int, Span]]) -> list[Span]:
+    spans: list[Span] = []
+    for _, _, _, span in sorted(found):
+        if spans and _overlap(spans[-1], span):
+            if span.type != "key" or spans[-1].type == "key":
                 continue
-            while spans.stop and start < spans.stop[-1] and document == spans.document[-1]:
-                for column in spans:
-                    column.pop()
-        for column, item in zip(spans, (document, start, stop, type_, value), strict=True):
-            column.append(item)  # type: ignore[attr-defined]
+            while spans and _overlap(spans[-1], span):
+                spans.pop()
+        spans.append(span)
     return spans
+
+
+def _overlap(before: Span, span: Span) -> bool:
+    return before.document == span.document and span.start < before.stop

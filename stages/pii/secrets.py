@@ -24,7 +24,8 @@ _ISSUED = re.compile(
     rb"|(?P<jwt>eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,})"
 )
 _PEM = re.compile(
-    rb"-----BEGIN (?P<name>(?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?)-----(?P<body>[A-Za-z0-9+/=\s:,.>#|*\\\"'()-]{0,16384}?)(?:-----END (?P=name)-----|\Z)"
+    rb"-----BEGIN (?P<name>(?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?)-----"
+    rb"(?P<body>[A-Za-z0-9+/=\s:,.>#|*\\\"'()-]{0,16384}?)(?:-----END (?P=name)-----|\Z)"
 )
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]{32,}")
 _NAME = re.compile(

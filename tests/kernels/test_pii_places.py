@@ -22,9 +22,11 @@ from stages.kernels.text import text_of
 
 PIECES = [
     *"0123456789abcdefxXyzAKMRZ.-_:=@/+()\"' \n\r",
-    "é", "漢", "\x7f", "0", "12", "123", "1234", "99999", "  ", " (", ") ", ". ", "::", "2001:", "fe80::1", "1.2.3.4", "8.8.8.8",
+    "é", "漢", "\x7f", "0", "12", "123", "1234", "99999", "  ", " (", ") ", ". ", "::", "2001:", "fe80::1", "1.2.3.4",
+    "8.8.8.8",
     "GB82", "WEST", "DE89", "AB123456C", "12345678Z", "RSSMRA85T10A562S", "AKIA", "asia", "AIza", "ghp_", "gho_", "github_pat_",
-    "sk_live_", "rk_live_", "sk-", "xoxb-", "glpat-", "hf_", "npm_", "eyJ", "SG.", "-----BEGIN ", "-----", "BEGIN", "key=", "key: ",
+    "sk_live_", "rk_live_", "sk-", "xoxb-", "glpat-", "hf_", "npm_", "eyJ", "SG.", "-----BEGIN ", "-----", "BEGIN",
+    "key=", "key: ",
     'token = "', "passwd=", "auth:'", "a1B2c3D4e5F6g7H8", "0123456789abcdef", "a@b.c", "user@mail.", "2024-01-31", "1999-2001",
 ]  # fmt: skip
 
@@ -85,7 +87,15 @@ def test_limits(text: str, places: list[tuple[int, int, int]]) -> None:
 
 
 def test_what_two_documents_make_together_is_no_place() -> None:
-    assert found(["1", "8.8.8.8", "-----", "BEGIN", None, "AKIA", "IOSFODNN7EXAMPLE"]) == [[], [(0, 7, IPV4)], [], [], [], [], []]
+    assert found(["1", "8.8.8.8", "-----", "BEGIN", None, "AKIA", "IOSFODNN7EXAMPLE"]) == [
+        [],
+        [(0, 7, IPV4)],
+        [],
+        [],
+        [],
+        [],
+        [],
+    ]
 
 
 def test_more_places_than_there_was_room_for_are_all_found() -> None:

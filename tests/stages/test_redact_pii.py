@@ -114,14 +114,16 @@ def test_what_is_found(type_: str, value: str, before: str, after: str) -> None:
         "3.141592653589793", "10.1000/212-736-5000", "1999-2001", "+1 000 000 0000", "1,212,736,500", "0x2127365000",
         # accounts and cards
         "GB82 WEST 1234 5698 7654 33", "DE8937040044053201300", "XX82WEST12345698765432", "GB82 WES T123 4569 8765 432",
-        "4111111111111112", "411111111111111", "0.4111111111111111", "4111 1111 1111 1111 1", "4222222222222", "nonce: 4242424242424242",
+        "4111111111111112", "411111111111111", "0.4111111111111111", "4111 1111 1111 1111 1", "4222222222222",
+        "nonce: 4242424242424242", "3333333344444444 4455555555556666 5555555555554444",
         "9999999999999995", "0000000000000000", "d41d8cd98f00b204e9800998ecf8427e",
         # identity numbers
         "666-12-1234", "000-12-1234", "900-12-1234", "514-00-0360", "514-69-0000", "078-05-1120", "514690360", "514-69-03601",
         "111.444.777-36", "111.111.111-11", "110105194912310021", "11010519491331002X", "RSSMRA85T10A562T",
         "BG123456C", "AB123456E", "12345678A", "X1234567A", "86095742718", "11111111111",
         # keys
-        "AKIAXXXXXXXXXXXXXXXX", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "sk-learn-is-a-library-for-machine-learning", "hf_hub_download",
+        "AKIAXXXXXXXXXXXXXXXX", "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "hf_hub_download",
+        "sk-learn-is-a-library-for-machine-learning",
         "-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----", "-----BEGIN PGP SIGNED MESSAGE-----",
         'api_key = "your-api-key-goes-here-1"', 'key = "a8F3kL9mQ2xZ7vB4nW6t"', "token=os.environ.get1234567890",
         'api_key = "AbCdEfGhIjKlMnOpQrStUvWx"', "eyJhbGciOiJIUzI1NiJ9", 'commit = "e83c5163316f89bfbde7d9ab23ca2e25604af290"',

@@ -8,7 +8,8 @@ Place = tuple[int, int, int]
 _V4 = re.compile(rb"(?<!\d\.)(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)")
 _TOKEN = rb"[A-Za-z0-9+./_~-]"
 _ISSUED = re.compile(
-    rb"(?i)(?<![a-z0-9_])(?=akia|asia|aiza|gh._|github_pat|[sr]k_live_|sk-|xox.-|glpat|hf_|npm_|eyj|sg\.)%s{16,2048}" % _TOKEN, re.DOTALL
+    rb"(?i)(?<![a-z0-9_])(?=akia|asia|aiza|gh._|github_pat|[sr]k_live_|sk-|xox.-|glpat|hf_|npm_|eyj|sg\.)%s{16,2048}" % _TOKEN,
+    re.DOTALL,
 )
 _PEM = re.compile(rb"(?i)-[\r-]{4}begin")
 _ASSIGNED = re.compile(rb"[=:](?=[\"']| [\"'])|=(?=[A-Za-z0-9])")
@@ -63,10 +64,18 @@ def _ipv6(data: bytes, at: int) -> tuple[int, int] | None:
 def _code(data: bytes, at: int, digits: int) -> tuple[int, int] | None:
     letters = re.search(rb"[A-Za-z0-9]{0,8}\Z", data[:at])
     start = letters.start()
-    if not re.fullmatch(rb"[A-Za-z]{0,6}", letters.group()) or re.match(rb"[_\x80-\xff]", data[start - 1 : start] if start else b""):
+    if not re.fullmatch(rb"[A-Za-z]{0,6}", letters.group()) or re.match(
+        rb"[_\x80-\xff]", data[start - 1 : start] if start else b""
+    ):
         return None
     token = re.match(rb"[A-Za-z0-9]{0,40}", data[start:]).group()
-    for form in (rb"[A-Za-z]{6}\d{2}(?!\d).{8}", rb"[A-Za-z]{2}\d{6}(?!\d).", rb"[A-Za-z]\d{7}[A-Za-z]", rb"\d{8}[A-Za-z]", rb"\d{17}[A-Za-z]"):
+    for form in (
+        rb"[A-Za-z]{6}\d{2}(?!\d).{8}",
+        rb"[A-Za-z]{2}\d{6}(?!\d).",
+        rb"[A-Za-z]\d{7}[A-Za-z]",
+        rb"\d{8}[A-Za-z]",
+        rb"\d{17}[A-Za-z]",
+    ):
         if re.fullmatch(form, token):
             return start, start + len(token)
     if len(letters.group()) != 2 or (digits - at != 2 and len(token) < 15):
