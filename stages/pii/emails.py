@@ -7,7 +7,7 @@ from stages.pii.found import Found, Window
 
 # two bytes of UTF-8 hold Latin, Greek, Cyrillic, Hebrew and Arabic letters; longer ones are of scripts that put no blank before
 _LETTER = rb"[A-Za-z0-9]|[\xc3-\xdf][\x80-\xbf]"
-_LOCAL = re.compile(rb"(?:(?:%s|_)(?:[.+%%_-]{0,3}(?:%s|_))*[+_-]?)\Z" % (_LETTER, _LETTER))
+_LOCAL = re.compile(rb"(?:%s|_)(?:[.+%%-]{0,3}(?:%s|_))*[+-]?\Z" % (_LETTER, _LETTER))
 _DOMAIN = re.compile(
     rb"(?:(?:%s)(?:-{0,2}(?:%s))*\.){1,8}([A-Za-z]{2,24}|xn--[a-z0-9-]{2,59}|(?:[\xc3-\xdf][\x80-\xbf]){2,20})"
     % (_LETTER, _LETTER)

@@ -62,7 +62,7 @@ class Search:
         low = np.maximum(text.offsets[document], start - _BEFORE)
         high = np.minimum(text.offsets[document + 1], np.where(kind == PEM, start + _PEM_BYTES, stop + _AFTER))
         data = memoryview(text.data)  # type: ignore[arg-type]
-        found: list[tuple[int, int, int, Span]] = []
+        found: list[tuple[int, int, int, int, Span]] = []
         columns = (document, low, high, start - low, stop - low, kind)
         # a loop over places, which are few: one in some thousand bytes of prose
         for row, first, last, begin, end, which in zip(*(column.tolist() for column in columns), strict=True):
@@ -70,7 +70,7 @@ class Search:
             for detector in self._detectors[which]:
                 for one in detector(window):
                     span = Span(row, first + one.start, first + one.stop, one.type, one.value)
-                    found.append((row, span.start, self._rank[one.type], span))
+                    found.append((row, span.start, self._rank[one.type], -span.stop, span))
         return _without_overlaps(found)
 
 
@@ -85,9 +85,9 @@ def merged(rules: Sequence[Span], others: Sequence[Span]) -> list[Span]:
     return sorted(spans)
 
 
-def _without_overlaps(found: list[tuple[int, int, int, Span]]) -> list[Span]:
+def _without_overlaps(found: list[tuple[int, int, int, int, Span]]) -> list[Span]:
     spans: list[Span] = []
-    for _, _, _, span in sorted(found):
+    for *_, span in sorted(found):
         if spans and _overlap(spans[-1], span):
             if span.type != "key" or spans[-1].type == "key":
                 continue

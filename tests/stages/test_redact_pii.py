@@ -162,6 +162,25 @@ def test_one_value_has_one_mask_in_a_document_in_any_spelling() -> None:
     assert table["text"].to_pylist() == ["x [EMAIL_1]", after, "[EMAIL_1]"]
 
 
+def test_of_findings_that_overlap_a_key_stays_then_the_first_then_the_longest() -> None:
+    assert masked('token = "ghp_16C7e42F292c6912E7710c838347Ae178B4a.x1"') == 'token = "[KEY_1]"'
+    assert masked("api_key=\"212-736-5000-a8F3kL9mQ2xZ7vB4\"") == "api_key=\"[KEY_1]\""
+    assert masked("IBAN GB82 WEST 1234 5698 7654 32") == "IBAN [IBAN_1]"
+
+
+def test_a_long_row_of_marks_takes_no_time() -> None:
+    for text in (
+        "_" * 60 + ".@a.b",
+        "a." * 32 + "@b",
+        "1-" * 5000,
+        "::" * 5000,
+        "key=" * 5000,
+        "@a.b" * 5000,
+        "-----BEGIN " * 500,
+    ):
+        assert masked(text) == text
+
+
 def test_masks_by_type() -> None:
     assert masked("a@example.org b@example.org", mask="type") == "[EMAIL] [EMAIL]"
 
