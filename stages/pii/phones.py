@@ -17,7 +17,7 @@ _BEGIN = re.compile(r"[+(]{0,2}\Z")
 _EXTENSION = re.compile(r" ?(?:x|ext\.?:?|extension) ?\d{1,6}\b", re.IGNORECASE)
 _NEAR = re.compile(
     r"\b(?:tel|tele?phone?|t[ée]l[ée]phone|telefon\w*|tel[ée]fono|telefone|puhelin|phone\w*|fax|mobiles?|mobil\w*|cell|cellular|m[óo]vil|handy"
-    r"|gsm|sms|whatsapp|call|dial|contact|hotline|helpline|ring|text me|messages? to|answering at|registered)\b"
+    r"|gsm|sms|whatsapp|call|dial|contact|hotline|helpline|ring|text me|messages? to|answer(?:ing)?)\b"
     r"|\b(?:desk|office|home|work)\W{0,3}\Z|\A\W{0,3}(?:desk|office|home|work)\b|☎|📞|📱|телефон|тел\.|电话|電話|手机|전화",
     re.IGNORECASE,
 )
@@ -27,6 +27,7 @@ _OTHER = re.compile(
     re.IGNORECASE,
 )
 _AFTER = re.compile(r"[%_=\\/@*^]|[-.:,]\d| ?(?:[KMG]i?B|bytes|bits|km|kg|mm|cm|Hz|MHz|px)\b")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:[. ]\d{3})+")
 _LONGEST = 15  # digits, ITU-T E.164
 
 
@@ -87,9 +88,10 @@ class Phones:
             some = True
             yield 0, self._end(text, len(text), after), one
         if not some and self._others and 7 <= digits <= _LONGEST:
-            national = self._valid(text, self._others)
-            if national is not None and (near or (not text.isdigit() and self._grouped(text, national))):
-                yield 0, self._end(text, len(text), after), national
+            national = [number for region in self._others if (number := self._valid(text, (region,)))]
+            good = national if near else [number for number in national if self._grouped(text, number)]
+            if good:
+                yield 0, self._end(text, len(text), after), good[0]
 
     def _international(self, text: str) -> "tuple[PhoneNumber, int] | None":
         """The longest valid number from the plus sign on, and its length."""
@@ -129,10 +131,10 @@ class Phones:
         return None
 
     def _grouped(self, text: str, number: "PhoneNumber") -> bool:
-        """Whether the digits are grouped as the library writes this number, nationally."""
+        """Whether the digits are grouped as the library writes this number, nationally; not in thousands."""
         written = self._library.format_number(number, 2)
         groups = re.findall(r"\d+", text)
-        return len(groups) > 2 and groups == re.findall(r"\d+", written)
+        return len(groups) > 2 and not _THOUSANDS.fullmatch(text) and groups == re.findall(r"\d+", written)
 
 
 def _plausible(match: re.Match[str]) -> bool:
