@@ -17,7 +17,8 @@ _BEGIN = re.compile(r"[+(]{0,2}\Z")
 _EXTENSION = re.compile(r" ?(?:x|ext\.?:?|extension) ?\d{1,6}\b", re.IGNORECASE)
 _NEAR = re.compile(
     r"\b(?:tel|tele?phone?|t[ée]l[ée]phone|telefon\w*|tel[ée]fono|telefone|puhelin|phone\w*|fax|mobiles?|mobil\w*|cell|cellular|m[óo]vil|handy"
-    r"|gsm|sms|whatsapp|call|dial|contact|hotline|helpline|ring|text me|messages? to|answer(?:ing)?)\b"
+    r"|gsm|sms|whatsapp|call|dial|contact|hotline|helpline|ring|text me)\b"
+    r"|\b(?:messages?|answering|reach(?:ed)?) (?:to|at|on|under)\W{0,2}\Z"
     r"|\b(?:desk|office|home|work)\W{0,3}\Z|\A\W{0,3}(?:desk|office|home|work)\b|☎|📞|📱|телефон|тел\.|电话|電話|手机|전화",
     re.IGNORECASE,
 )
