@@ -1,7 +1,7 @@
 """E-mail addresses, numbers of persons and secrets masked, counted and told to the ledger."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pyarrow as pa
@@ -44,10 +44,12 @@ class RedactPii(Map):
 
     Columns: `pii_count`, and `pii_<type>` for each type. A Map drops nothing: to drop documents with more than so many
     findings, put `threshold: {column: pii_count, max_value: 5}` behind it, with `action: count` if the texts that stay shall
-    stay as they are. The ledger's `edits` have type, offset and length of every finding, never the value.
+    stay as they are. The ledger's `edits` have type, offset and length of every finding, never the value; its excerpts show
+    texts as they came to a filter, so this step stands best before all filters.
 
     `engine: presidio` looks, besides, for `entities` with a spaCy model through Microsoft's presidio-analyzer: names and
-    places, document by document, some thousand times slower. Types are then `person`, `location`.
+    places. Their types are the entities in lower case, `person` and `location`. It runs the model on each document, which
+    takes most of the time of any recipe.
     """
 
     types: tuple[Type, ...] = Field(_DEFAULT, description="what to look for")
@@ -61,8 +63,6 @@ class RedactPii(Map):
     language: str = Field("en", description="presidio: language of the model, as spaCy names it")
     entities: tuple[str, ...] = Field(("PERSON", "LOCATION"), description="presidio: entities to look for")
     min_score: float = Field(0.5, description="presidio: certainty from which on an entity counts", ge=0, le=1)
-
-    example: ClassVar[dict[str, Any]] = {"phone_regions": ["US", "GB"]}
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:

@@ -89,10 +89,11 @@ class Phones:
             some = True
             yield 0, self._end(text, len(text), after), one
         if not some and self._others and 7 <= digits <= _LONGEST:
-            national = [number for region in self._others if (number := self._valid(text, (region,)))]
-            good = national if near else [number for number in national if self._grouped(text, number)]
-            if good:
-                yield 0, self._end(text, len(text), after), good[0]
+            for region in self._others:
+                national = self._valid(text, (region,))
+                if national is not None and (near or self._grouped(text, national)):
+                    yield 0, self._end(text, len(text), after), national
+                    return
 
     def _international(self, text: str) -> "tuple[PhoneNumber, int] | None":
         """The longest valid number from the plus sign on, and its length."""
@@ -105,8 +106,7 @@ class Phones:
                 continue
             if digits < 8:
                 return None
-            number = self._valid(text[:end], (None,))
-            if number is not None:
+            if (number := self._valid(text[:end], (None,))) is not None:
                 return number, end
         return None
 

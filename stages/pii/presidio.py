@@ -3,6 +3,7 @@
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
+from threading import Lock
 
 from stages.kernels.text import Text, column_of
 from stages.pii.search import Span
@@ -42,12 +43,14 @@ class Presidio:
         registry.add_recognizer(SpacyRecognizer(supported_language=language, supported_entities=list(entities)))
         self._analyzer = AnalyzerEngine(registry=registry, nlp_engine=engine, supported_languages=[language])
         self._language, self._entities, self._min_score = language, list(entities), min_score
+        self._one_at_a_time = Lock()  # spaCy's pipelines are not made for several threads
 
     def find(self, text: Text) -> list[Span]:
         """Entities of each document. A loop over documents: a model's pass takes milliseconds."""
         spans: list[Span] = []
         for document, value in enumerate(column_of(text).to_pylist()):
-            found = self._analyzer.analyze(value, self._language, entities=self._entities, score_threshold=self._min_score)
+            with self._one_at_a_time:
+                found = self._analyzer.analyze(value, self._language, entities=self._entities, score_threshold=self._min_score)
             base, at, characters = int(text.offsets[document]), 0, 0
             for entity in sorted(found, key=lambda one: (one.start, -one.end)):
                 if entity.start < characters:

@@ -43,6 +43,7 @@ def test_edits_are_in_the_ledger_by_document_in_the_order_of_the_text(tmp_path: 
         ("c", 2, "redact_pii", "ip", 5, 13),
         ("c", 2, "redact_pii", "email", 22, 15),
     ]
+    assert "found and told the ledger of: 4 email, 1 ip" in (result.path / "report.html").read_text(encoding="utf-8")
     step = next(step for step in result.manifest["steps"] if step["step"] == "redact_pii")
     assert step["edits"] == {"email": 4, "ip": 1}
     assert step["edited"] == 2
