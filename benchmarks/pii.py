@@ -198,9 +198,9 @@ def speed(files: list[Path], runs: int) -> dict[str, Any]:
         times.append(time.thread_time() - start)
         types = Counter(name for batch in edited for name in batch.type)
     found = {"files": [path.name for path in files], "bytes": size, "cpu_seconds": [round(one, 3) for one in times]}
-    rate = round(size / 1e6 / median(times), 1)
-    print(f"\n{size / 1e6:.0f} MB of real text: {rate} MB/s of one core, median of {runs}; {dict(types)}")
-    return {**found, "mb_per_second": rate, "findings": dict(sorted(types.items()))}
+    rate, fastest = (round(size / 1e6 / seconds, 1) for seconds in (median(times), min(times)))
+    print(f"\n{size / 1e6:.0f} MB of real text: {rate} MB/s of one core, median of {runs}, fastest {fastest}; {dict(types)}")
+    return {**found, "mb_per_second": rate, "mb_per_second_fastest": fastest, "findings": dict(sorted(types.items()))}
 
 
 def draw(files: list[Path], path: Path, number: int, seed: int) -> None:

@@ -49,6 +49,7 @@ def find_email(window: Window) -> Iterator[Found]:
     beyond = data[stop + 1 : stop + 2]
     if after == b":" and (beyond in (b"/", b"~") or (local.group() in _LOGIN and not beyond.isspace())):
         return
-    if b"s" in data[:start] and _REMOTE.search(data, 0, start):
+    remote = b"ssh" in head or b"scp" in head or b"sftp" in head or b"rsync" in head or b"mosh" in head
+    if remote and _REMOTE.search(data, 0, start):
         return
     yield Found(start, stop, "email", data[start:stop].decode("utf-8", "replace").casefold())

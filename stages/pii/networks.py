@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from stages.pii.found import Found, Window
 
 _SPECIAL = [
-    ipaddress.IPv4Network(network)
-    for network in (
+    (int(network.network_address), int(network.netmask))
+    for network in map(ipaddress.IPv4Network, (
         "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
         "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
-    )
+    ))
 ]  # fmt: skip
 """Private, shared, loopback, link-local, protocols, documentation, relays, benchmarks, multicast, reserved: IANA's registry of
 special-purpose addresses. Python's `is_global` answers differently from version to version."""
@@ -55,18 +55,18 @@ def find_ipv4(window: Window) -> Iterator[Found]:
         return
     if _PART_AFTER.match(after) or (_PART_BEFORE.search(before[-2:]) and not _RANGE_BEFORE.search(before)):
         return
-    address = ipaddress.IPv4Address(data[start:stop].decode())
+    address = int.from_bytes(bytes(numbers), "big")
     prefix = _PREFIX_AFTER.match(after)
-    if prefix and int(prefix[1]) < 32 and int(address) << int(prefix[1]) & (1 << 32) - 1 == 0:
+    if prefix and int(prefix[1]) < 32 and address << int(prefix[1]) & (1 << 32) - 1 == 0:
         return
-    if any(address in network for network in _SPECIAL) or _VERSION_BEFORE.search(before[-40:]):
+    if any(address & mask == network for network, mask in _SPECIAL) or _VERSION_BEFORE.search(before[-40:]):
         return
     line = before[before.rfind(b"\n") + 1 :]
     if after[:1] == b"." and not line.strip(b" \t*#>-"):
         return
     small = max(numbers) < 64 or (numbers[0] < 20 and sorted(numbers)[2] < 10)
     if not small or tuple(numbers) in _RESOLVERS or _HOST_BEFORE.search(line[-32:]):
-        yield Found(start, stop, "ip", str(address))
+        yield Found(start, stop, "ip", data[start:stop].decode())
 
 
 def find_ipv6(window: Window) -> Iterator[Found]:

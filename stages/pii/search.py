@@ -34,6 +34,10 @@ class Span(NamedTuple):
     value: str
 
 
+_Ranked = tuple[int, int, int, int, str, str]
+"""document, start, rank of the type, minus stop, type, value: in this order findings take precedence"""
+
+
 class Search:
     """Finds the given types in the texts of a batch."""
 
@@ -62,15 +66,14 @@ class Search:
         low = np.maximum(text.offsets[document], start - _BEFORE)
         high = np.minimum(text.offsets[document + 1], np.where(kind == PEM, start + _PEM_BYTES, stop + _AFTER))
         data = memoryview(text.data)  # type: ignore[arg-type]
-        found: list[tuple[int, int, int, int, Span]] = []
+        found: list[_Ranked] = []
         columns = (document, low, high, start - low, stop - low, kind)
         # a loop over places, which are few: one in some thousand bytes of prose
         for row, first, last, begin, end, which in zip(*(column.tolist() for column in columns), strict=True):
             window = Window(bytes(data[first:last]), begin, end)
             for detector in self._detectors[which]:
                 for one in detector(window):
-                    span = Span(row, first + one.start, first + one.stop, one.type, one.value)
-                    found.append((row, span.start, self._rank[one.type], -span.stop, span))
+                    found.append((row, first + one.start, self._rank[one.type], -first - one.stop, one.type, one.value))
         return _without_overlaps(found)
 
 
@@ -85,9 +88,10 @@ def merged(rules: Sequence[Span], others: Sequence[Span]) -> list[Span]:
     return sorted(spans)
 
 
-def _without_overlaps(found: list[tuple[int, int, int, int, Span]]) -> list[Span]:
+def _without_overlaps(found: list[_Ranked]) -> list[Span]:
     spans: list[Span] = []
-    for *_, span in sorted(found):
+    for document, start, _, end, type_, value in sorted(found):
+        span = Span(document, start, -end, type_, value)
         if spans and _overlap(spans[-1], span):
             if span.type != "key" or spans[-1].type == "key":
                 continue
