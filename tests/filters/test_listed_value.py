@@ -14,8 +14,8 @@ from stages.core.docs import Docs
 VALUES = ["MIT", " mit ", "GPL-3.0", "Ünlizenz", "", "  ", None]
 
 
-def measured(values: Any, kind: Any = pa.string(), **keys: Any) -> dict[str, list[int]]:
-    docs = Docs(pa.table({"license": pa.array(values, kind)}))
+def measured(values: Any, kind: Any = None, **keys: Any) -> dict[str, list[int]]:
+    docs = Docs(pa.table({"license": pa.array(values, kind or pa.string())}))
     return {name: column.tolist() for name, column in ListedValue(column="license", **keys).measure(docs).items()}
 
 
