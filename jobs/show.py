@@ -69,6 +69,8 @@ def print_story(story: "Story", console: Console) -> None:
             name = _text(f"{item.step}.{item.measure}")
             rows.append([name, number(item.value), _text(item.wanted()), _text(item.rule or ""), mark])
         _print(console, _inset(_table(console, ("measure", ">value", "limit", "?rule", ""), rows, left=2)))
+    if story.edits:
+        _print(console, *(_inset(_text(f"edited by {line}")) for line in story.edits_by_step()))
     _print_texts(story, console)
 
 

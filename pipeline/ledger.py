@@ -10,22 +10,23 @@ import pyarrow.parquet as pq
 
 from pipeline.examples import SCHEMA as EXAMPLES
 from pipeline.segment import Segment, committed_parts
-from schemas.columns import DROPS, QUARANTINED
+from schemas.columns import DROPS, EDITS, QUARANTINED
 
-EMPTY = {"drops": DROPS, "quarantined": QUARANTINED, "examples": EXAMPLES}
+EMPTY = {"drops": DROPS, "quarantined": QUARANTINED, "examples": EXAMPLES, "edits": EDITS}
+KINDS = (*EMPTY, "measures")
 
 
 def gather(segments: Sequence[Segment], folder: Path) -> None:
     """Make `folder` the ledger of these segments. It appears by rename; one of an earlier start is replaced."""
     staged = folder.with_name(f".{folder.name}.staged")
     shutil.rmtree(staged, ignore_errors=True)
-    for kind in ("drops", "quarantined", "measures", "examples"):
+    for kind in KINDS:
         (staged / kind).mkdir(parents=True)
     for segment in segments:
         for part in committed_parts(segment.folder):
             for path in sorted(segment.folder_of_part(part).glob("*.parquet")):
                 kind = path.stem.split("-")[0]
-                if kind in ("drops", "quarantined", "measures", "examples"):
+                if kind in KINDS:
                     suffix = path.stem.removeprefix(kind)
                     _link(path, staged / kind / f"segment-{segment.index}{suffix}-part-{part:012d}.parquet")
     for kind, schema in EMPTY.items():

@@ -170,6 +170,7 @@ def _steps(plan: Plan, sums: Sequence[dict[str, Any]], rate: float) -> list[dict
                     "measured": counts["measured"],
                     "added": counts["added"],
                     "edited": counts["edited"],
+                    "edits": dict(sorted(counts["edits"].items())),
                     "seconds": round(counts["seconds"], 3),
                     "other_languages": dict(sorted(counts["other_languages"].items())),
                     "rules": _rules([node.stage for node in nodes], counts["rules"]),

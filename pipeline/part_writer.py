@@ -17,9 +17,9 @@ from pipeline.batches import Fault, byte_lengths, cut_rows
 from pipeline.examples import Examples
 from pipeline.origins import distinct
 from pipeline.segment import Segment
-from pipeline.steps import Dropped, Failed, Measured, Outcome
+from pipeline.steps import Dropped, Edits, Failed, Measured, Outcome
 from pipeline.tally import Tally
-from schemas.columns import DROPS, QUARANTINED
+from schemas.columns import DROPS, EDITS, QUARANTINED
 from stages.kernels.hashing import order_keys
 
 LEDGER_ROWS = 4096
@@ -45,12 +45,15 @@ class PartWriter:
         self._drops: list[pa.Table] = []
         self._quarantined: list[pa.Table] = []
         self._measures: dict[tuple[str, ...], list[pa.Table]] = {}
+        self._edits: list[pa.Table] = []
         self._row = 0
 
     def add(self, outcome: Outcome) -> None:
         """Take over the result of a batch."""
         for dropped in outcome.dropped:
             self._drops.append(self._drop_rows(dropped))
+        for edits in outcome.edits:
+            self._edits.append(self._edit_rows(edits))
         for failed in outcome.failed:
             self._quarantined.append(self._failed_rows(failed))
         for measured in outcome.measured:
@@ -101,6 +104,7 @@ class PartWriter:
             open_writer.close()
         self._write_ledger("drops", self._drops, DROPS)
         self._write_ledger("quarantined", self._quarantined, QUARANTINED)
+        self._write_ledger("edits", self._edits, EDITS)
         for number, tables in enumerate(self._measures.values()):
             self._write_ledger(f"measures-{number}", tables, tables[0].schema)
         if rows := self.examples.table():
@@ -207,6 +211,11 @@ class PartWriter:
         }
         sizes = byte_lengths(failed.table.column("text"))
         return self._ledger(failed.table, sizes, failed.rows, QUARANTINED, columns)
+
+    def _edit_rows(self, edits: Edits) -> pa.Table:
+        told = edits.edited
+        columns = {"step": edits.label, "type": list(told.type), "offset": told.offset, "length": told.length}
+        return self._ledger(edits.table, np.zeros(0), edits.rows, EDITS, columns)
 
     def _measure_rows(self, measured: Measured) -> None:
         columns = {

@@ -104,6 +104,7 @@ def _content(run: Run) -> dict[str, Any]:
         "examples": _examples(run),
         "clusters": _clusters(run),
         "facts": [(step["step"], _facts(step["facts"])) for step in run.steps if step.get("facts")],
+        "edits": [(step["step"], step["edits"].items()) for step in run.steps if step.get("edits")],
         "groups": [("Source", _groups(manifest.get("sources"))), ("Language", _groups(manifest.get("languages")))],
         "quality": _quality(run),
         "quarantined": _quarantined(run),

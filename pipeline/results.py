@@ -51,7 +51,7 @@ class Run:
 
     @property
     def ledger(self) -> Path:
-        """The folder of drops, quarantined, measures and examples."""
+        """The folder of drops, quarantined, measures, examples and edits."""
         return self.path / "ledger"
 
     @property

@@ -53,6 +53,16 @@ class Measured:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """An edit that a Map told of: `offset` and `length` are code points of the text as it came to the step."""
+
+    step: str
+    type: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
 class Survivor:
     """The document that was kept in place of a duplicate, and what became of it later."""
 
@@ -80,9 +90,20 @@ class Story:
     copies: int = 0
     broken: list[Broken] = field(default_factory=list)
     measures: list[Measured] = field(default_factory=list)
+    edits: list[Edit] = field(default_factory=list)
     survivor: Survivor | None = None
     excerpt: str | None = None
     path: list[tuple[str, str]] = field(default_factory=list)
+
+    def edits_by_step(self) -> list[str]:
+        """`redact_pii: 2 email at 10, 57; 1 ip at 80` for each step that told of its edits."""
+        told: dict[str, dict[str, list[int]]] = {}
+        for edit in self.edits:
+            told.setdefault(edit.step, {}).setdefault(edit.type, []).append(edit.offset)
+        return [
+            f"{plain(step)}: " + "; ".join(f"{len(at)} {plain(type_)} at {_numbers(at)}" for type_, at in types.items())
+            for step, types in told.items()
+        ]
 
     def __str__(self) -> str:
         lines = [f"{plain(self.id)} of {plain(self.source)}: {self.outcome}", f"  {one_line(self.reason, 400)}"]
@@ -90,6 +111,7 @@ class Story:
         for item in self.measures:
             mark = {True: "ok", False: "broken", None: ""}[item.kept]
             lines.append(f"  {plain(item.step)}.{plain(item.measure)} = {number(item.value)}  {item.wanted()}  {mark}".rstrip())
+        lines += [f"  edited by {line}" for line in self.edits_by_step()]
         if self.excerpt is not None:
             lines.append(f"  text: {one_line(self.excerpt, EXCERPT)}")
         if self.survivor is not None:
@@ -113,6 +135,8 @@ class Story:
         if rows:
             head = "<tr><th>step</th><th>measure</th><th>value</th><th>limit</th><th></th></tr>"
             parts.append(f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>")
+        if self.edits:
+            parts.append("<ul>" + "".join(f"<li>edited by {safe(line)}</li>" for line in self.edits_by_step()) + "</ul>")
         texts = [("text", self.excerpt), ("survivor", self.survivor.excerpt if self.survivor else None)]
         if self.survivor:
             parts.append(
@@ -126,6 +150,11 @@ class Story:
         if blocks:
             parts.append(f'<div style="display:flex;gap:1em;flex-wrap:wrap">{"".join(blocks)}</div>')
         return "<div>" + "".join(parts) + "</div>"
+
+
+def _numbers(values: list[int], most: int = 5) -> str:
+    more = f", and {len(values) - most} more" if len(values) > most else ""
+    return ", ".join(number(value) for value in values[:most]) + more
 
 
 def measures_of(

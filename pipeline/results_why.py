@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import results_ledger
 from pipeline.results_format import number, one_line, plain
-from pipeline.results_story import Broken, Story, Survivor, UnknownDocument, measures_of
+from pipeline.results_story import Broken, Edit, Story, Survivor, UnknownDocument, measures_of
 
 if TYPE_CHECKING:
     from pipeline.results import Run
@@ -21,10 +21,10 @@ def stories(run: "Run", id: str, source: str | None) -> list[Story]:
     def rows(kind: str) -> Rows:
         return [row for _, row in results_ledger.rows_of(results_ledger.files(run.ledger / kind), id, source)]
 
-    measured = rows("measures")
-    found = [_story_of_drop(run, some, measured) for some in _fallen(rows("drops"))]
-    found += [_story_of_failure(run, row, measured) for row in rows("quarantined")]
-    found += [_story_of_kept(run, some, measured) for some in _kept(run, id, source)]
+    measured, edits = rows("measures"), rows("edits")
+    found = [_story_of_drop(run, some, measured, edits) for some in _fallen(rows("drops"))]
+    found += [_story_of_failure(run, row, measured, edits) for row in rows("quarantined")]
+    found += [_story_of_kept(run, some, measured, edits) for some in _kept(run, id, source)]
     told = {story.source for story in found}
     found += [
         Story(id, name, "unknown", run.note or "It was measured, and neither kept nor dropped: the ledger is not complete.")
@@ -44,7 +44,7 @@ def _kept(run: "Run", id: str, source: str | None) -> list[list[tuple[Path, dict
     return list(found.values())
 
 
-def _story_of_kept(run: "Run", copies: list[tuple[Path, dict[str, Any]]], measured: Rows) -> Story:
+def _story_of_kept(run: "Run", copies: list[tuple[Path, dict[str, Any]]], measured: Rows, edits: Rows) -> Story:
     path, row = copies[0]
     source = row.get("source") or ""
     shard = path.relative_to(run.path).as_posix()
@@ -58,12 +58,13 @@ def _story_of_kept(run: "Run", copies: list[tuple[Path, dict[str, Any]]], measur
         row=row["row_in_file"],
         copies=len(copies),
         measures=measures_of(run.steps, _values(measured, source, None), [], row),
+        edits=_edits(edits, source, None),
         excerpt=_excerpt(row),
         path=[(step["step"], "passed") for step in run.steps],
     )
 
 
-def _story_of_drop(run: "Run", rows: Rows, measured: Rows) -> Story:
+def _story_of_drop(run: "Run", rows: Rows, measured: Rows, edits: Rows) -> Story:
     first = rows[0]
     broken = [Broken(r["step"], r["rule"], r["measure"], r["value"], r["op"], r["limit"]) for r in rows]
     values = _values(measured, first["source"], (first["part"], first["row"]))
@@ -80,12 +81,13 @@ def _story_of_drop(run: "Run", rows: Rows, measured: Rows) -> Story:
         plain(reason),
         broken=broken,
         measures=measures_of(run.steps, values, broken, {}),
+        edits=_edits(edits, first["source"], (first["part"], first["row"])),
         survivor=survivor,
         path=path,
     )
 
 
-def _story_of_failure(run: "Run", row: dict[str, Any], measured: Rows) -> Story:
+def _story_of_failure(run: "Run", row: dict[str, Any], measured: Rows, edits: Rows) -> Story:
     values = _values(measured, row["source"], (row["part"], row["row"]))
     return Story(
         row["id"],
@@ -93,6 +95,7 @@ def _story_of_failure(run: "Run", row: dict[str, Any], measured: Rows) -> Story:
         "quarantined",
         plain(f"Failed in {row['step']}: {row['error']}: {row['message']} ({row['place']})."),
         measures=measures_of(run.steps, values, [], {}),
+        edits=_edits(edits, row["source"], (row["part"], row["row"])),
         excerpt=row.get("excerpt"),
         path=_way(run, row["step"], "quarantined", set()),
     )
@@ -156,6 +159,12 @@ def _fallen(drops: Rows) -> list[Rows]:
         stories[-1].append(row)
         last = key
     return stories
+
+
+def _edits(told: Rows, source: str, address: tuple[int, int] | None) -> list[Edit]:
+    """What steps told of their edits of a document, in the order of its text; without an address, of all with its id."""
+    rows = [row for row in told if row["source"] == source and address in (None, (row["part"], row["row"]))]
+    return [Edit(row["step"], row["type"], row["offset"], row["length"]) for row in rows]
 
 
 def _values(measured: Rows, source: str, address: tuple[int, int] | None) -> dict[str, float]:

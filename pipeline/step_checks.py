@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from schemas.errors import StageError
-from stages.core.stage import Filter
+from stages.core.stage import Edited, Filter
 
 
 def check_measures(label: str, stage: Filter, measures: Any, count: int) -> None:
@@ -37,6 +37,16 @@ def check_rewritten(label: str, before: pa.Table, after: Any) -> None:
     for name in ("id", "source"):
         if name in after.column_names and not after.column(name).equals(before.column(name)):
             raise StageError(f"{label}: a Map gave back another {name!r} column: documents keep their ids and their order")
+
+
+def check_edits(label: str, edited: Edited, count: int) -> None:
+    """Every edit is of a document of the batch, in their order, and has a type, an offset and a length."""
+    rows = np.asarray(edited.row)
+    if not len(rows) == len(edited.type) == len(edited.offset) == len(edited.length):
+        lengths = ", ".join(str(len(column)) for column in edited[1:])
+        raise StageError(f"{label}: row, type, offset and length of its edits are {lengths} long, expected one of each")
+    if len(rows) and (rows[0] < 0 or rows[-1] >= count or (np.diff(rows) < 0).any()):
+        raise StageError(f"{label}: rows of its edits must ascend and be of its batch of {count} documents")
 
 
 def check_parents(label: str, parents: np.ndarray, count: int) -> None:

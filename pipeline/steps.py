@@ -16,12 +16,12 @@ from pipeline.function import Function, Processed
 from pipeline.judge import Broken, judge
 from pipeline.origins import ORIGIN, distinct, multiplies, origins_of, with_origins
 from pipeline.segment import Node
-from pipeline.step_checks import check_measures, check_parents, check_rewritten, document_error
+from pipeline.step_checks import check_edits, check_measures, check_parents, check_rewritten, document_error
 from pipeline.tally import Tally, add
 from schemas.errors import StageError
 from schemas.rule import Rule
 from stages.core.docs import Docs
-from stages.core.stage import Expand, Filter, Global, Map, Measures
+from stages.core.stage import Edited, Expand, Filter, Global, Map, Measures
 
 
 @dataclass
@@ -36,6 +36,18 @@ class Dropped:
     """row of each in the part's input"""
     broken: list[Broken]
     """rows of these are positions in `table`"""
+
+
+@dataclass
+class Edits:
+    """What a Map told of its edits."""
+
+    label: str
+    table: pa.Table
+    """source and id of the document of each edit"""
+    rows: np.ndarray
+    """row of each in the part's input"""
+    edited: Edited
 
 
 @dataclass
@@ -72,6 +84,7 @@ class Outcome:
     failed: list[Failed]
     measured: list[Measured]
     sketches: list[pa.Table]
+    edits: list[Edits]
 
     def origins(self) -> np.ndarray:
         """Which document of the run's input each row comes from; rows of one origin are counted as one document."""
@@ -89,7 +102,7 @@ class Steps:
 
     def run(self, table: pa.Table, rows: np.ndarray, tally: Tally, stop_on_error: bool) -> Outcome:
         """All steps on one batch. `rows` numbers the documents in the part's input; children share their parent's number."""
-        outcome = Outcome(table, rows, [], [], [], [])
+        outcome = Outcome(table, rows, [], [], [], [], [])
         for group in self.groups:
             if isinstance(group[0].stage, Filter):
                 self._judge(group, outcome, tally, stop_on_error)
@@ -215,6 +228,9 @@ class Steps:
             check_parents(node.label, parents, table.num_rows)
             counts["added"] += len(parents) - table.num_rows
         else:
+            if isinstance(result, Edited):
+                self._take_edits(node, result, outcome, tally)
+                result = result.table
             check_rewritten(node.label, table, result)
         if ORIGIN in table.column_names or multiplies(node.stage):
             result = with_origins(result, origins[parents])
@@ -224,6 +240,14 @@ class Steps:
         add(counts["out"], distinct(origins[parents]), byte_lengths(outcome.table.column("text")).sum())
         counts["seconds"] += time.perf_counter() - started
         return None
+
+    def _take_edits(self, node: Node, edited: Edited, outcome: Outcome, tally: Tally) -> None:
+        check_edits(node.label, edited, outcome.table.num_rows)
+        documents = outcome.table.select(["source", "id"]).take(pa.array(edited.row))
+        outcome.edits.append(Edits(node.label, documents, outcome.rows[edited.row], edited))
+        edits: dict[str, int] = tally.step(node.key)["edits"]
+        for name in edited.type:
+            edits[name] = edits.get(name, 0) + 1
 
     def _take_processed(self, node: Node, result: Processed, outcome: Outcome, tally: Tally, stop_on_error: bool) -> None:
         """Drops and failures of a user's function. A document with a child left is none of them."""

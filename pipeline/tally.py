@@ -20,11 +20,12 @@ def empty_step() -> dict[str, Any]:
     measured                       documents that its filter measured: all that entered its group
     added                          children beyond the first of each parent
     edited                         documents whose text it changed
+    edits                          type -> edits of a Map that tells of them
     other_languages                language -> documents measured in it, where the filter's limits were chosen for others
     rules                          rule -> documents that break it, for which it is the first reason, that break no other
     """
     pairs: dict[str, Any] = {key: [0, 0] for key in ("in", "out", "dropped", "quarantined")}
-    return {**pairs, "measured": 0, "added": 0, "edited": 0, "seconds": 0.0, "other_languages": {}, "rules": {}}
+    return {**pairs, "measured": 0, "added": 0, "edited": 0, "edits": {}, "seconds": 0.0, "other_languages": {}, "rules": {}}
 
 
 class Tally:

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.function import Processed
+from pipeline.step_checks import check_edits
 from schemas.columns import VERDICT
 from stages.core.docs import Docs
-from stages.core.stage import Expand, Filter, Global, Stage
+from stages.core.stage import Edited, Expand, Filter, Global, Stage
 
 
 class Broken(Exception):
@@ -64,6 +65,7 @@ class Outcome:
     table: pa.Table
     parents: list[int] = field(default_factory=list)
     gone: list[tuple[int, str]] = field(default_factory=list)
+    """row and reason; for an edit that a Map tells of, row and what it tells"""
 
     def shifted(self, start: int) -> "Outcome":
         """The same, for a batch that begins at row `start`."""
@@ -85,13 +87,19 @@ def apply(stage: Stage, table: pa.Table, opened: Callable[[Any], Any] | None = N
         if len(rows) != children.num_rows or rows != sorted(rows) or set(rows) != set(range(table.num_rows)):
             raise Broken("parents of an Expand must name every document, ascending, one for each child")
         return Outcome(children, rows)
+    edits: list[tuple[int, str]] = []
+    if isinstance(result, Edited):
+        check_edits(stage.name(), result, table.num_rows)
+        told = zip(result.row.tolist(), result.type, result.offset.tolist(), result.length.tolist(), strict=True)
+        edits = [(row, f"{name} at {offset}, {length} long") for row, name, offset, length in told]
+        result = result.table
     if not isinstance(result, pa.Table):
         raise Broken(f"it gave {type(result).__name__}, expected a pyarrow Table")
     if result.num_rows != table.num_rows:
         raise Broken(f"it got {table.num_rows} documents and gave {result.num_rows}")
     if isinstance(stage, Global) and not result.schema.equals(stage.sketch_schema()):
         raise Broken(f"the sketch has {brief(result.schema)}, expected {brief(stage.sketch_schema())}")
-    return Outcome(result)
+    return Outcome(result, gone=edits)
 
 
 def _measures(stage: Filter, measures: Any, rows: int) -> pa.Table:

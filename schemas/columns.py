@@ -85,6 +85,23 @@ QUARANTINED = pa.schema(
 )
 """One row for each document that failed: where it stands (file and row), the step, the error's class, message and trace."""
 
+EDITS = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("part", pa.int64(), nullable=False),
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("step", pa.string(), nullable=False),
+        pa.field("type", pa.string(), nullable=False),
+        pa.field("offset", pa.int64(), nullable=False),
+        pa.field("length", pa.int64(), nullable=False),
+    ]
+)
+"""One row for each edit of a Map that tells of its edits, never what stood there.
+
+`offset` and `length` are code points of the text as it came to the step.
+"""
+
 VERDICT = pa.schema(
     [
         pa.field("row", pa.int32(), nullable=False),

@@ -6,7 +6,7 @@ it returns the function that is then called on batches, by several threads at on
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -79,14 +79,30 @@ def _numbers(limit: Any) -> Iterator[float]:
         yield limit
 
 
+class Edited(NamedTuple):
+    """What a Map may give in the place of a table: the table, and its edits for the ledger, one of each array for an edit.
+
+    row     of the batch, ascending
+    type    what was edited, in the stage's own words
+    offset  code points of the text, as it was before, in front of the edited ones
+    length  edited code points, as they were before
+    """
+
+    table: pa.Table
+    row: np.ndarray
+    type: Sequence[str]
+    offset: np.ndarray
+    length: np.ndarray
+
+
 class Map(Stage):
     """Rewrites or adds columns; never loses, adds or reorders documents."""
 
-    def apply(self, table: pa.Table) -> pa.Table:
-        """The same rows, with the columns of `columns_written` set."""
+    def apply(self, table: pa.Table) -> pa.Table | Edited:
+        """The same rows, with the columns of `columns_written` set; with them, if the stage tells, what was edited."""
         raise NotImplementedError
 
-    def open(self) -> Callable[[pa.Table], pa.Table]:
+    def open(self) -> Callable[[pa.Table], pa.Table | Edited]:
         """Load what is heavy; return the function that is called on each batch."""
         return self.apply
 

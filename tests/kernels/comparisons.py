@@ -12,6 +12,7 @@ from definitions.c4_lines import slow_edit
 from definitions.hashing import plain_text
 from definitions.lines import slow_filled_lines, slow_lines, slow_paragraphs
 from definitions.normalize import slow_clean
+from definitions.pii import slow_places
 from definitions.quality import ratio, slow_fineweb_quality, slow_gopher_quality, slow_gopher_repetition
 from definitions.repetition import slow_duplicate, slow_top
 from definitions.sentences import slow_sentences
@@ -32,6 +33,7 @@ from stages.kernels.hashing import hash_texts, plain_text_ids, text_ids
 from stages.kernels.joined_grams import joined_duplicates
 from stages.kernels.lines import filled_line_repeats, line_repeats, paragraph_repeats
 from stages.kernels.normalize import CHANGED, FORM, Form, clean
+from stages.kernels.pii_places import places_of
 from stages.kernels.sentences import sentences_of
 from stages.kernels.shingles import shingles
 from stages.kernels.text import Text
@@ -111,6 +113,14 @@ def _shingles(docs: Docs, size: int, unit: str) -> list[list[int]]:
     return by_document(*shingles(docs.text(), size, unit, 64))
 
 
+def _places(docs: Docs) -> list[list[tuple[int, int, int]]]:
+    offsets = docs.text().offsets.tolist()
+    found: list[list[tuple[int, int, int]]] = [[] for _ in offsets[1:]]
+    for document, start, stop, kind in zip(*(column.tolist() for column in places_of(docs.text())), strict=True):
+        found[document].append((start - offsets[document], stop - offsets[document], kind))
+    return [sorted(places) for places in found]
+
+
 ALL = LineRules(1000, True, True, 3, True, True, True, True)
 _RULES = {
     "all": ALL,
@@ -188,6 +198,7 @@ def _comparisons() -> dict[str, Comparison]:
             )
             for size, unit in ((1, "word"), (5, "word"), (4, "char"))
         },
+        "places of personal data": Comparison(_places, slow_places),
         "hashes": Comparison(
             lambda docs: hash_texts(docs.text(), 7).tolist(), lambda text: xxhash.xxh64_intdigest(text.encode(), 7)
         ),
