@@ -69,6 +69,7 @@ def _matches(file: "pq.ParquetFile", group: int, id: str, source: str | None, na
 
 def texts_of(shards: list[Path], keys: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Texts of documents by (source, id). The ids of all shards are read, and the text of row groups that hold a wanted one."""
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -79,12 +80,19 @@ def texts_of(shards: list[Path], keys: set[tuple[str, str]]) -> dict[tuple[str, 
         with pq.ParquetFile(path, pre_buffer=False) as file:
             for group in range(file.num_row_groups):
                 ids = file.read_row_group(group, columns=["id"]).column("id").cast("string")
-                hits = pc.indices_nonzero(pc.is_in(ids, wanted))
+                hits = pc.indices_nonzero(pc.is_in(ids, wanted)).to_numpy().astype(np.int64)
                 if not len(hits):
                     continue
-                for row in file.read_row_group(group, columns=["id", "source", "text"]).take(hits).to_pylist():
-                    if (key := (row.get("source", ""), row["id"])) in keys and "text" in row:
-                        found.setdefault(key, row["text"])
+                start = 0
+                # A few rows at a time: a row group of text is large.
+                for batch in file.iter_batches(256, row_groups=[group], columns=["id", "source", "text"], use_threads=False):
+                    if start > hits[-1]:
+                        break
+                    mine = hits[(hits >= start) & (hits < start + batch.num_rows)] - start
+                    for row in batch.take(pa.array(mine)).to_pylist() if len(mine) else ():
+                        if (key := (row.get("source", ""), row["id"])) in keys and "text" in row:
+                            found.setdefault(key, row["text"])
+                    start += batch.num_rows
     return found
 
 
