@@ -26,7 +26,7 @@ def left_out(*entries: Input) -> list[tuple[str, str]]:
 def test_a_folder_gives_its_files_in_order_and_names_what_it_leaves_out(tmp_path: Path) -> None:
     for name in ("b.jsonl", "a.NDJSON", "sub/c.jsonl", ".hidden.jsonl", "_SUCCESS", ".git/d.jsonl", "_temporary/e.jsonl"):
         jsonl(tmp_path / name, ROW)
-    (tmp_path / "page.html").write_text("x")
+    (tmp_path / "page.odt").write_text("x")
     (tmp_path / "noending").write_text("x")
     (tmp_path / "t.md.GZ").write_bytes(gzip.compress(b"x"))
     entry = Input(path=str(tmp_path))
@@ -38,7 +38,7 @@ def test_a_folder_gives_its_files_in_order_and_names_what_it_leaves_out(tmp_path
         (".hidden.jsonl", "hidden file"),
         ("_SUCCESS", "hidden file"),
         ("noending", "no ending: not a known ending; `format:` reads it all the same"),
-        ("page.html", ".html: not a known ending; `format:` reads it all the same"),
+        ("page.odt", ".odt: not a known ending; `format:` reads it all the same"),
     ]
 
 
@@ -47,9 +47,9 @@ def test_a_hidden_file_that_is_named_is_read(tmp_path: Path) -> None:
 
 
 def test_a_format_reads_files_of_any_ending_that_are_named_or_have_no_known_one(tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_text("x")
+    (tmp_path / "page.odt").write_text("x")
     jsonl(tmp_path / "a.jsonl", ROW)
-    assert names(Input(path=str(tmp_path), format="text")) == ["page.html"]
+    assert names(Input(path=str(tmp_path), format="text")) == ["page.odt"]
     assert left_out(Input(path=str(tmp_path), format="text"))[0][1].startswith(".jsonl: the input's format is text")
     assert names(Input(path=str(tmp_path / "a.jsonl"), format="text")) == ["a.jsonl"]
 
