@@ -251,15 +251,14 @@ def check_solve(stage: Stage) -> None:
 
 def _solve(node: Global, table: pa.Table, parts: list[list[int]]) -> dict[tuple[str, str], tuple[Any, ...]]:
     """Verdict by (source, id)."""
-    pieces = []
-    for rows in parts:
-        piece = table.take(pa.array(rows, pa.int64()))
+    pieces, documents = [], [table.take(pa.array(rows, pa.int64())) for rows in parts]
+    for rows, piece in zip(parts, documents, strict=True):
         sketch = apply(node, piece).table
         for name in ("source", "id"):
             sketch = sketch.append_column(name, piece.column(name))
         pieces.append(sketch.append_column("row", pa.array(range(len(rows)), pa.int32())))
     verdicts = MemoryVerdicts([len(rows) for rows in parts])
-    facts = node.solve(MemorySketches(pieces), verdicts)
+    facts = node.solve(MemorySketches(pieces, documents), verdicts)
     if not isinstance(facts, dict):
         raise Broken(f"solve returned {type(facts).__name__}, expected a dict of facts")
     found = {}

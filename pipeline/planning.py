@@ -170,12 +170,13 @@ def _segments(
         last = index == len(pieces) - 1
         schema_now = _checked_schema(schema_now, own, globals_)
         seed = keys.seed if last and output.order == "seeded" else None
-        parts: list[Any] = [fingerprint, [_spec(node, models) for node in own], [_spec(node, models) for node in globals_]]
+        parts: list[Any] = [fingerprint, [_spec(node, models) for node in own], [_sketch_spec(node, models) for node in globals_]]
         if keys.failures.on_error == "stop":
             parts.append("stop")
         if last:
             parts += ["last", seed, _piece_bytes(output), output.shard_rows]
         fingerprint = digest(parts)
+        decided = [digest([_spec(node, models) for node in globals_[: number + 1]]) for number in range(len(globals_))]
         previous = segments[-1] if segments else None
         segments.append(
             Segment(
@@ -184,8 +185,9 @@ def _segments(
                 folder=str(folder / fingerprint[:24]),
                 nodes=tuple(own),
                 globals=tuple(globals_),
+                solves=tuple(f"{number}-{each[:12]}" for number, each in enumerate(decided)),
                 reader=None if previous else reader,
-                parent=ParentSegment(previous.folder, tuple(node.label for node in previous.globals)) if previous else None,
+                parent=_as_parent(previous) if previous else None,
                 schema=schema_now,
                 failures=keys.failures,
                 chunk_bytes=size,
@@ -196,7 +198,13 @@ def _segments(
                 user_folder=str(Path.cwd()) if any(_is_foreign(node.stage) for node in nodes) else None,
             )
         )
+        fingerprint = digest([fingerprint, *decided[-1:]])
     return segments, models
+
+
+def _as_parent(segment: Segment) -> ParentSegment:
+    solves = [(node.label, segment.solve_folder(index)) for index, node in enumerate(segment.globals)]
+    return ParentSegment(segment.folder, tuple(solves))
 
 
 def _nodes(recipe: Recipe) -> list[Node]:
@@ -308,6 +316,12 @@ def _spec(node: Node, models: dict[str, str]) -> Any:
     if _is_foreign(stage) and not isinstance(stage, Function):
         spec["source"] = file_digest(inspect.getfile(type(stage)))
     return spec
+
+
+def _sketch_spec(node: Node, models: dict[str, str]) -> Any:
+    """What of a Global decides its sketches."""
+    assert isinstance(node.stage, Global)
+    return {**_spec(node, models), "parameters": node.stage.sketch_parameters()}
 
 
 def kind_of(stage: Stage) -> str:

@@ -91,7 +91,7 @@ def _forget_failed(folder: Path, known: dict[str, Any], planned: Plan) -> list[s
                 manifest.write(folder, {**known, "state": "running"})
             for place in reversed(made_from_it):
                 _remove(place)
-            for name in ("shards", "solves"):
+            for name in ("shards", "solves", "rounds"):
                 _remove(Path(segment.folder, name))
             again = _with_what_follows(segment, failed)
             for part in again:

@@ -122,8 +122,8 @@ def name_parents(segments: Sequence[Segment]) -> None:
 
 
 def remove_staged(segment: Segment) -> None:
-    for name in ("", "parts", "solves", "shards", "poison"):
-        for staged in Path(segment.folder, name).glob(".*"):
+    for name in ("", "parts", "solves", "rounds/*", "shards", "poison"):
+        for staged in Path(segment.folder).glob(f"{name}/.*".lstrip("/")):
             shutil.rmtree(staged, ignore_errors=True) if staged.is_dir() else staged.unlink(missing_ok=True)
 
 

@@ -31,11 +31,13 @@ from pipeline.segment import Segment, committed_parts, read_counts, unfinished
 from pipeline.sink import Shard, plan_shards, write_shard
 from pipeline.tally import merge
 from pipeline.units import Unit, rows_about
-from pipeline.verdicts import solve, solved
+from pipeline.verdicts import PartSketches, solve, solved
 from pipeline.worker import run_units
 from schemas.errors import FailureBudgetExceeded, RecipeError
 
 EngineName = Literal["ray", "local"]
+ONE_TASK_DOCUMENTS = 300_000
+"""Documents up to which a Global decides in one task: starting several takes longer on Ray."""
 TASKS, TASK_BYTES = 6, 128_000_000
 """Tasks for each worker at least, and text of one task at most, where units are put together."""
 
@@ -156,7 +158,7 @@ def _work(planned: Plan, engine: Engine, folder: Path, shown: Progress, facts: d
             if solved(segment, index) is None:
                 label = f"{node.label}: decide"
                 shown.phase(label, 1)
-                engine.call(partial(solve, segment, index), label, begun=_changes(Path(segment.folder, "solves")))
+                _solve(segment, index, engine, label)
                 shown.advance()
     shards = _write_data(planned, engine, folder, shown)
     repeated = engine.call(partial(manifest.repeated_ids, planned.segments[-1]), "look for repeated ids")
@@ -203,6 +205,15 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
     # Workers that died on the way left what they had begun, or, between a part and its mark, the mark.
     shutil.rmtree(attempts, ignore_errors=True)
     remove_staged(segment)
+
+
+def _solve(segment: Segment, index: int, engine: Engine, label: str) -> None:
+    """Few documents are decided in one task, many by rounds of tasks."""
+    begun = _changes(Path(segment.folder, "solves"))
+    if PartSketches(segment, index).rows() <= ONE_TASK_DOCUMENTS:
+        engine.call(partial(solve, segment, index), label, begun=begun)
+    else:
+        solve(segment, index, lambda function, items: engine.map(function, items, label, begun=begun))
 
 
 def _bundles(segment: Segment, todo: Sequence[Unit], engine: Engine) -> list[list[Unit]]:

@@ -39,6 +39,8 @@ class Segment:
     folder: str
     nodes: tuple[Node, ...]
     globals: tuple[Node, ...]
+    solves: tuple[str, ...]
+    """folder of what each of these decided: sketches are shared by runs that decide by other parameters"""
     reader: Any
     """a `Reader` for the first segment; None where the segment before is read"""
     parent: "ParentSegment | None"
@@ -63,7 +65,11 @@ class Segment:
 
     def solve_folder(self, index: int) -> Path:
         """Where the verdicts of the segment's Global number `index` stand."""
-        return Path(self.folder) / "solves" / f"{index}"
+        return Path(self.folder) / "solves" / self.solves[index]
+
+    def rounds_folder(self, index: int) -> Path:
+        """Where what its solve has found so far stands."""
+        return Path(self.folder) / "rounds" / self.solves[index]
 
     def steps(self) -> list[str]:
         """Labels of all nodes and Globals, each once, in order."""
@@ -75,8 +81,8 @@ class ParentSegment:
     """What a later segment reads: the documents of the one before, masked by the verdicts of its Globals."""
 
     folder: str
-    globals: tuple[str, ...]
-    """labels, in the order in which they were solved"""
+    solves: tuple[tuple[str, Path], ...]
+    """label and folder of each, in the order in which they were solved"""
 
 
 def digest(value: Any) -> str:

@@ -1,5 +1,6 @@
 """One batch through a stage, outside of any run: what comes back is checked for its form and can be compared."""
 
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +20,11 @@ class Broken(Exception):
 
 
 class MemorySketches:
-    """Sketches in memory, one table with `row`, `source` and `id` for each part."""
+    """Sketches in memory, one table with `row`, `source` and `id` for each part, and the documents they are made of."""
 
-    def __init__(self, parts: Sequence[pa.Table]) -> None:
+    def __init__(self, parts: Sequence[pa.Table], documents: Sequence[pa.Table]) -> None:
         self._parts = parts
+        self._documents = documents
 
     def parts(self) -> list[int]:
         """Part numbers, ascending."""
@@ -35,6 +37,25 @@ class MemorySketches:
     def rows(self) -> int:
         """Number of documents in all parts."""
         return sum(table.num_rows for table in self._parts)
+
+    def documents(self, part: int, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
+        """Columns of the documents at these rows of one part."""
+        return self._documents[part].select(list(columns)).take(pa.array(rows, pa.int64()))
+
+    def round(self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any]) -> "list[MemoryTable]":
+        """Tables made of the items; function and items are pickled as for a worker."""
+        return [MemoryTable(pickle.loads(pickle.dumps(function))(pickle.loads(pickle.dumps(item)))) for item in items]
+
+
+@dataclass(frozen=True)
+class MemoryTable:
+    """`Saved` in memory."""
+
+    table: pa.Table
+
+    def read(self) -> pa.Table:
+        """The table."""
+        return self.table
 
 
 class MemoryVerdicts:

@@ -3,7 +3,9 @@
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,9 @@ from schemas.columns import VERDICT
 from schemas.errors import StageError
 from stages.core.stage import Global
 
+Mapped = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
+"""How an engine runs a function on items; results come in any order."""
+
 
 def read_verdicts(folder: Path, part: int) -> pa.Table:
     """The verdicts of one Global on one part, sorted by row; most parts of most corpora have some."""
@@ -27,10 +32,15 @@ def read_verdicts(folder: Path, part: int) -> pa.Table:
 class PartSketches:
     """`Sketches` over the files of a segment; what earlier Globals of the segment drop is left out."""
 
-    def __init__(self, segment: Segment, index: int) -> None:
+    def __init__(self, segment: Segment, index: int, mapped: Mapped = map) -> None:
         self._segment = segment
         self._index = index
         self._parts = committed_parts(segment.folder)
+        self._mapped = mapped
+        self._rounds: set[str] = set()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_mapped": None}  # in a worker it is only read from
 
     def parts(self) -> list[int]:
         """Part numbers, ascending."""
@@ -55,6 +65,54 @@ class PartSketches:
             for index in range(self._index):
                 total -= read_verdicts(self._segment.solve_folder(index), part).num_rows
         return total
+
+    def documents(self, part: int, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
+        """Columns of the documents at these rows of a part, row group by row group, of which only those asked for are read."""
+        path = self._segment.folder_of_part(part) / "docs.parquet"
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            tables, start = [], 0
+            for group in range(file.metadata.num_row_groups):
+                stop = start + file.metadata.row_group(group).num_rows
+                low, high = np.searchsorted(rows, (start, stop))
+                if low < high:
+                    table = file.read_row_group(group, list(columns), use_threads=False)
+                    whole = high - low == table.num_rows
+                    tables.append(table if whole else table.take(pa.array(rows[low:high] - start)))
+                start = stop
+            return pa.concat_tables(tables) if tables else file.schema_arrow.empty_table().select(list(columns))
+
+    def round(self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any]) -> "list[SavedTable]":
+        """Tables made of the items, stored in the order of their completion."""
+        if name in self._rounds:
+            raise StageError(f"two rounds of {self._segment.globals[self._index].label} are called {name!r}")
+        self._rounds.add(name)
+        folder = self._segment.rounds_folder(self._index)
+        folder.mkdir(parents=True, exist_ok=True)
+        saved = [SavedTable(folder / f"{name}-{number:06d}.arrow") for number in range(len(items))]
+        todo = [(table, item) for table, item in zip(saved, items, strict=True) if not table.path.is_file()]
+        for _ in self._mapped(partial(_save, function), todo):
+            pass
+        return saved
+
+
+@dataclass(frozen=True)
+class SavedTable:
+    """`Saved` as a file in Arrow's own format."""
+
+    path: Path
+
+    def read(self) -> pa.Table:
+        """The table over the mapped file."""
+        with pa.memory_map(str(self.path)) as file:
+            return pa.ipc.open_file(file).read_all()
+
+
+def _save(function: Callable[[Any], pa.Table], item: tuple[SavedTable, Any]) -> None:
+    path, table = item[0].path, function(item[1])
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with pa.OSFile(str(staged), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    staged.rename(path)
 
 
 def _columns(path: Path, names: list[str]) -> pa.Table:
@@ -85,8 +143,8 @@ class VerdictFiles:
             self.count += table.num_rows
 
 
-def solve(segment: Segment, index: int) -> dict[str, Any]:
-    """Let one Global decide; its verdicts appear by rename. Returns its facts."""
+def solve(segment: Segment, index: int, mapped: Mapped = map) -> dict[str, Any]:
+    """Let one Global decide, its rounds run by `mapped`; its verdicts appear by rename. Returns its facts."""
     node = segment.globals[index]
     assert isinstance(node.stage, Global)
     final = segment.solve_folder(index)
@@ -96,10 +154,11 @@ def solve(segment: Segment, index: int) -> dict[str, Any]:
     folder.mkdir(parents=True)
     try:
         verdicts = VerdictFiles(folder, node.label)
-        facts = node.stage.solve(PartSketches(segment, index), verdicts)
+        facts = node.stage.solve(PartSketches(segment, index, mapped), verdicts)
         facts = {**facts, "dropped": verdicts.count}
         (folder / "facts.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_SERIALIZE_NUMPY))
         os.rename(folder, final)
+        shutil.rmtree(segment.rounds_folder(index), ignore_errors=True)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

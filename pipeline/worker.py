@@ -224,12 +224,9 @@ def _apply_verdicts(
 def _read_documents(segment: Segment, part: int) -> Iterator[Batch]:
     """The documents of one part of the segment before, with the verdicts on them."""
     assert segment.parent is not None
-    folder = Path(segment.parent.folder)
-    verdicts = [
-        (label, read_verdicts(folder / "solves" / str(index), part)) for index, label in enumerate(segment.parent.globals)
-    ]
+    verdicts = [(label, read_verdicts(folder, part)) for label, folder in segment.parent.solves]
     row = 0
-    with pq.ParquetFile(folder / "parts" / f"{part:012d}" / "docs.parquet", pre_buffer=False) as documents:
+    with pq.ParquetFile(Path(segment.parent.folder, "parts", f"{part:012d}", "docs.parquet"), pre_buffer=False) as documents:
         for group in range(documents.metadata.num_row_groups):
             table = documents.read_row_group(group, use_threads=False)
             yield Batch(table, np.arange(row, row + table.num_rows), verdicts=verdicts)

@@ -60,12 +60,14 @@ DROPS = pa.schema(
         pa.field("survivor_source", pa.string()),
         pa.field("survivor_id", pa.string()),
         pa.field("similarity", pa.float64()),
+        pa.field("cluster", pa.string()),
         pa.field("bytes", pa.int64(), nullable=False),
     ]
 )
 """One row for each broken rule of a dropped document; `rank` 0 is the reason, and counts the document.
 
-`bytes` is the length of its text in UTF-8.
+`bytes` is the length of its text in UTF-8. `cluster` of a duplicate is `source:id` of the document that is kept before all others
+of its cluster, mostly its survivor.
 """
 
 QUARANTINED = pa.schema(
@@ -113,6 +115,7 @@ VERDICT = pa.schema(
         pa.field("survivor_source", pa.string()),
         pa.field("survivor_id", pa.string()),
         pa.field("similarity", pa.float64()),
+        pa.field("cluster", pa.string()),
     ]
 )
-"""A Global's answer for one part, sorted by row: the documents to drop, and why."""
+"""A Global's answer for one part, sorted by row: the documents to drop, and why. Duplicates of one cluster have its name."""

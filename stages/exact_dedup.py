@@ -1,6 +1,8 @@
 """Drop documents with the same text, URL or other columns as another."""
 
 import functools
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -10,13 +12,23 @@ from pydantic import Field
 
 from stages.core.dates import seconds_of
 from stages.core.docs import Docs
-from stages.core.stage import Global, Sketches, Verdicts
-from stages.core.survivors import Duplicates, LiveRows, largest_groups, survivor_order
+from stages.core.exchange import Block, Range, blocks, facts_of, in_range, numpy_of, place_of, ranges, sorted_table
+from stages.core.stage import Global, Saved, Sketches, Verdicts
+from stages.core.survivors import (
+    DROPPED,
+    LiveRows,
+    dropped_table,
+    largest_groups,
+    largest_of,
+    source_pairs,
+    survivor_order,
+    write_verdicts,
+)
 from stages.kernels.hashing import plain_text_ids, text_ids
 from stages.kernels.text import Text
 
 HELD_DOCUMENTS = 2**22
-"""documents whose hashes `solve` holds at once"""
+"""numbers of documents, of which those that are the first of their group are decided on at once"""
 
 
 class ExactDedup(Global):
@@ -31,9 +43,8 @@ class ExactDedup(Global):
     The survivor is the first in the order of `keep`; ties go to the smaller source, then the smaller id, then the address, so
     that the answer does not depend on how the input was cut into parts.
 
-    Sketch: 16 bytes per document, 24 unless `keep` is `first`. `solve` reads the hashes once for every 4 million documents
-    and holds about 100 bytes for each of these (more of them only if more have one text), and about 100 per dropped document;
-    it reads sources and ids of duplicates alone.
+    Sketch: 16 bytes per document, 24 unless `keep` is `first`. A task of `solve` holds the hashes of half a million documents, or
+    8 million hashes of one range, or about 100 bytes for each duplicate of the groups that 4 million documents begin.
     """
 
     normalize: Literal["none", "whitespace_case"] = Field(
@@ -82,59 +93,82 @@ class ExactDedup(Global):
 
     def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
         rows = LiveRows(sketches)
-        duplicates, groups = Duplicates(), 0
-        largest: list[dict[str, Any]] = []
-        slices = max(1, -(-len(rows) // HELD_DOCUMENTS))
-        for at in range(slices):
-            numbers, group = _equal_texts(rows, at, slices)
-            if not len(numbers):
-                continue
-            members = rows.gather(numbers, ["source", "id"] + (["score"] if self.keep != "first" else []))
-            score = members["score"].to_numpy() if self.keep != "first" else None
-            order = survivor_order(group, score, members["source"], members["id"])
-            starts = np.flatnonzero(np.diff(group[order], prepend=-1))
-            sizes = np.diff(np.append(starts, len(order)))
-            first = np.repeat(order[starts], sizes)
-            dropped = np.ones(len(order), bool)
-            dropped[starts] = False
-            duplicates.add(numbers, members, order[dropped], first[dropped], np.ones(int(dropped.sum())))
-            groups += len(starts)
-            largest = largest_groups(largest, sizes, order[starts], members)
-        duplicates.write(rows, verdicts)
+        parts = blocks(rows)
+        hashes = sketches.round("hashes", partial(_sorted_hashes, rows), parts)
+        twins = sketches.round("twins", partial(_twins, hashes), ranges(len(rows)))
+        members = sketches.round("members", partial(self._members, rows, twins), parts)
+        starts = range(0, len(rows), HELD_DOCUMENTS)
+        decisions = sketches.round("decisions", partial(_decide, members), [(at, at + HELD_DOCUMENTS - 1) for at in starts])
+        for block in parts:
+            write_verdicts(rows, block, in_range(decisions, "number", place_of(rows, block)), verdicts)
+        decided = [facts_of(saved.read()) for saved in decisions]
         return {
             "documents": len(rows),
-            "dropped": duplicates.count(),
-            "groups": groups,
-            "largest_components": largest,
-            "source_pairs": duplicates.source_pairs(),
+            "dropped": sum(saved.read().num_rows for saved in decisions),
+            "groups": sum(facts["groups"] for facts in decided),
+            "largest_components": largest_of(group for facts in decided for group in facts["largest"]),
+            "source_pairs": source_pairs(saved.read() for saved in decisions),
             "sketch_bytes_per_document": 16 if self.keep == "first" else 24,
         }
 
+    def _members(self, rows: LiveRows, twins: Sequence[Saved], block: Block) -> pa.Table:
+        """Who the documents of the block are that have a twin, by group."""
+        mine = in_range(twins, "document", place_of(rows, block)).sort_by("document")
+        numbers = numpy_of(mine["document"])
+        bounds = np.searchsorted(numbers, rows.starts[block[0] : block[1] + 1])
+        columns = ["source", "id", *([] if self.keep == "first" else ["score"])]
+        found = []
+        for at in range(*block):
+            local = numbers[bounds[at - block[0]] : bounds[at - block[0] + 1]] - rows.starts[at]
+            found.append(rows.read(at, columns).take(pa.array(local)))
+        table = pa.concat_tables(found)
+        return sorted_table("group", {"group": mine["group"], "document": mine["document"], **_columns_of(table)})
 
-def _equal_texts(rows: LiveRows, at: int, slices: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers (ascending) of documents with a twin, and their groups (int64); of those whose hash is in one of equal slices."""
-    found, hashes = [], []
-    for part, start in zip(rows.parts, rows.starts[:-1], strict=True):
-        column = rows.sketches.read(part, ["text_hash"])["text_hash"]
-        ids = _hashes_of(column)
-        wanted = (ids[:, 0] >> np.uint64(32)) * np.uint64(slices) >> np.uint64(32) == at
-        if column.null_count:
-            wanted &= column.is_valid().to_numpy()
-        mine = np.flatnonzero(wanted)
-        found.append(start + mine)
-        hashes.append(ids[mine])
-    if not found:
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    numbers, ids = np.concatenate(found), np.concatenate(hashes)
-    order = np.lexsort((ids[:, 1], ids[:, 0]))
-    ids = ids[order]
+
+def _columns_of(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return dict(zip(table.column_names, table.columns, strict=True))
+
+
+def _sorted_hashes(rows: LiveRows, block: Block) -> pa.Table:
+    numbers, hashes = [np.zeros(0, np.int64)], [np.zeros((0, 2), np.uint64)]
+    for at in range(*block):
+        column = rows.read(at, ["text_hash"])["text_hash"]
+        present = np.flatnonzero(column.is_valid().to_numpy())
+        numbers.append(rows.starts[at] + present)
+        hashes.append(_hashes_of(column)[present])
+    ids = np.concatenate(hashes)
+    return sorted_table("key", {"key": ids[:, 0], "rest": ids[:, 1], "document": np.concatenate(numbers)})
+
+
+def _twins(hashes: Sequence[Saved], wanted: Range) -> pa.Table:
+    """Documents of which another has the same hash, each with the smallest of its group."""
+    table = in_range(hashes, "key", wanted)
+    key, rest, documents = (numpy_of(table[name]) for name in ("key", "rest", "document"))
+    order = np.lexsort((documents, rest, key))
+    key, rest, documents = key[order], rest[order], documents[order]
     new = np.ones(len(order), bool)
-    new[1:] = (ids[1:] != ids[:-1]).any(axis=1)
-    group = np.cumsum(new) - 1
-    twins = np.bincount(group)[group] > 1 if len(group) else np.zeros(0, bool)
-    numbers, group = numbers[order[twins]], group[twins]
-    by_number = np.argsort(numbers)
-    return numbers[by_number], group[by_number]
+    new[1:] = (key[1:] != key[:-1]) | (rest[1:] != rest[:-1])
+    starts = np.flatnonzero(new)
+    sizes = np.diff(np.append(starts, len(order)))
+    twin = np.repeat(sizes > 1, sizes)
+    return sorted_table("document", {"document": documents[twin], "group": np.repeat(documents[starts], sizes)[twin]})
+
+
+def _decide(members: Sequence[Saved], wanted: Range) -> pa.Table:
+    """`DROPPED` of the groups whose smallest document is in a range."""
+    table = in_range(members, "group", wanted).sort_by("document")
+    group = numpy_of(table["group"])
+    score = table["score"].to_numpy() if "score" in table.column_names else None
+    order = survivor_order(group, score, table["source"], table["id"])
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    sizes = np.diff(np.append(starts, len(order)))
+    first = np.repeat(order[starts], sizes)
+    gone = np.ones(len(order), bool)
+    gone[starts] = False
+    ones, survivors = np.ones(int(gone.sum())), first[gone]
+    dropped = dropped_table(numpy_of(table["document"]), table, order[gone], survivors, survivors, ones)
+    facts = {"groups": len(starts), "largest": largest_groups(sizes, order[starts], table)}
+    return sorted_table("number", {name: dropped[name] for name in DROPPED.names}, facts)
 
 
 def _ids_of_ids(ids: list[np.ndarray]) -> np.ndarray:

@@ -167,6 +167,28 @@ class Sketches(Protocol):
     def rows(self) -> int:
         """Number of live documents in all parts."""
 
+    def documents(self, part: int, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
+        """Columns of the documents themselves at these rows of one part (ascending), as they come to the Global.
+
+        For a further sketch of few: what a round makes of them is narrow, so that no decision moves text.
+        """
+
+    def round(self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any]) -> "Sequence[Saved]":
+        """Tables that the function makes of the items, in their order; each is stored as soon as it is made.
+
+        The engine's workers do it, so function and items are pickled; `self` may be part of them, to read from. A run that is
+        killed goes on behind the tables that stand. What a table holds must depend on the sketches alone.
+
+        name  of the round, each once in a solve
+        """
+
+
+class Saved(Protocol):
+    """A table that a round has stored; pickled as a path."""
+
+    def read(self) -> pa.Table:
+        """The table, mapped into memory where it is a file: what is not looked at is not read."""
+
 
 class Verdicts(Protocol):
     """Where `solve` puts its answer."""
@@ -180,6 +202,10 @@ class Verdicts(Protocol):
 
 class Global(Stage):
     """Decides by looking at all documents, through a narrow sketch of each."""
+
+    def sketch_parameters(self) -> dict[str, Any]:
+        """JSON-ready: what of the parameters the sketch depends on. With others in `solve` alone the sketches are used again."""
+        return self.model_dump(mode="json")
 
     def sketch_schema(self) -> pa.Schema:
         """Columns of the sketch (not `row`, `source`, `id`, which are added): 8 bytes to about 1 KB for a document."""

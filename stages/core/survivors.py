@@ -1,7 +1,7 @@
 """Which of several duplicates stays, and how that is written down. Shared by the Globals that drop duplicates."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,20 @@ import pyarrow.compute as pc
 
 from schemas.columns import VERDICT
 from stages.core.stage import Sketches, Verdicts
+
+DROPPED = pa.schema(
+    [
+        ("number", pa.int64()),
+        ("source", pa.string()),
+        ("survivor_source", pa.string()),
+        ("survivor_id", pa.string()),
+        ("similarity", pa.float64()),
+        ("cluster", pa.string()),
+    ]
+)
+"""Dropped documents by number, each with its own source, and for whom it was dropped."""
+
+TOLD_CLUSTERS = 20
 
 
 class LiveRows:
@@ -24,23 +38,9 @@ class LiveRows:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def column(self, name: str, kind: np.dtype[Any]) -> np.ndarray:
-        """A number for each document, zero where it is null."""
-        values = np.empty(len(self), kind)
-        for part, start in zip(self.parts, self.starts[:-1], strict=True):
-            column = self.sketches.read(part, [name])[name]
-            values[start : start + len(column)] = column.fill_null(0).to_numpy()
-        return values
-
-    def gather(self, numbers: np.ndarray, columns: Sequence[str]) -> pa.Table:
-        """Columns of the documents with these numbers (ascending), read part by part, only where there are any."""
-        tables = []
-        bounds = np.searchsorted(numbers, self.starts)
-        for at, part in enumerate(self.parts):
-            local = numbers[bounds[at] : bounds[at + 1]] - self.starts[at]
-            if len(local):
-                tables.append(self.sketches.read(part, columns).take(pa.array(local)))
-        return pa.concat_tables(tables)
+    def read(self, at: int, columns: Sequence[str]) -> pa.Table:
+        """Columns of the sketches of the part that is number `at` among those that there are."""
+        return self.sketches.read(self.parts[at], columns)
 
 
 def survivor_order(group: np.ndarray, score: np.ndarray | None, source: pa.ChunkedArray, id: pa.ChunkedArray) -> np.ndarray:
@@ -57,77 +57,73 @@ def survivor_order(group: np.ndarray, score: np.ndarray | None, source: pa.Chunk
     return np.asarray(pc.sort_indices(pa.table(keys), sort_keys=sort_keys)).astype(np.int64)
 
 
-class Duplicates:
-    """Collects dropped documents with their survivors, then writes the verdicts. Takes about 100 bytes for each dropped one."""
+def dropped_table(
+    numbers: np.ndarray,
+    members: pa.Table,
+    dropped: np.ndarray,
+    survivors: np.ndarray,
+    clusters: np.ndarray,
+    similarity: np.ndarray,
+) -> pa.Table:
+    """`DROPPED` of `numbers[dropped]`, sorted by number.
 
-    _SCHEMA = pa.schema([("number", pa.int64()), ("source", pa.string()), ("id", pa.string()), ("similarity", pa.float64())])
+    dropped, survivors, clusters  positions in `numbers` and `members` (source, id), as many each; a cluster is named after the
+                                  document that is kept before all others of it
+    """
+    order = np.argsort(numbers[dropped])
+    named = {name: members[name].take(pa.array(survivors[order])).cast(pa.string()) for name in ("source", "id")}
+    first = members.select(["source", "id"]).take(pa.array(clusters[order]))
+    columns = {
+        "number": pa.array(numbers[dropped[order]]),
+        "source": members["source"].take(pa.array(dropped[order])).cast(pa.string()),
+        "survivor_source": named["source"],
+        "survivor_id": named["id"],
+        "similarity": pa.array(similarity[order], pa.float64()),
+        "cluster": pc.binary_join_element_wise(first["source"].cast(pa.string()), first["id"].cast(pa.string()), ":"),
+    }
+    return pa.table(columns, schema=DROPPED)
 
-    def __init__(self) -> None:
-        self._tables: list[pa.Table] = []
-        self._pairs: Counter[tuple[str, str]] = Counter()
 
-    def add(
-        self, numbers: np.ndarray, members: pa.Table, dropped: np.ndarray, survivors: np.ndarray, similarity: np.ndarray
-    ) -> None:
-        """Drop `numbers[dropped]`; `dropped` and `survivors` are positions in `numbers` and in `members` (source, id)."""
-        if not len(dropped):
-            return
-        source, id = members["source"].take(pa.array(survivors)), members["id"].take(pa.array(survivors))
-        columns = [
-            pa.array(numbers[dropped]),
-            source.cast(pa.string()),
-            id.cast(pa.string()),
-            pa.array(similarity, pa.float64()),
-        ]
-        self._tables.append(pa.table(columns, schema=self._SCHEMA))
-        pairs = pa.table({"source": members["source"].take(pa.array(dropped)), "survivor": source})
-        counted = pairs.group_by(["source", "survivor"]).aggregate([([], "count_all")]).to_pylist()
-        self._pairs.update({(row["source"], row["survivor"]): row["count_all"] for row in counted})
+def source_pairs(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
+    """How many documents of a source were dropped for one of which source; most first."""
+    found: Counter[tuple[str, str]] = Counter()
+    for table in tables:
+        counted = table.group_by(["source", "survivor_source"]).aggregate([([], "count_all")]).to_pylist()
+        found.update({(row["source"], row["survivor_source"]): row["count_all"] for row in counted})
+    pairs = sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    return [{"source": source, "survivor_source": kept, "documents": count} for (source, kept), count in pairs]
 
-    def count(self) -> int:
-        """Documents dropped so far."""
-        return sum(self._pairs.values())
 
-    def source_pairs(self) -> list[dict[str, Any]]:
-        """How many documents of a source were dropped for one of which source; most first."""
-        pairs = sorted(self._pairs.items(), key=lambda item: (-item[1], item[0]))
-        return [{"source": source, "survivor_source": kept, "documents": count} for (source, kept), count in pairs]
-
-    def write(self, rows: LiveRows, verdicts: Verdicts) -> None:
-        """Write the verdicts of each part that loses a document."""
-        table = pa.concat_tables(self._tables or [self._SCHEMA.empty_table()]).sort_by("number")
-        bounds = np.searchsorted(table["number"].to_numpy(), rows.starts)
-        for at, part in enumerate(rows.parts):
-            lost = table.slice(bounds[at], bounds[at + 1] - bounds[at])
-            if not lost.num_rows:
-                continue
+def write_verdicts(rows: LiveRows, block: tuple[int, int], dropped: pa.Table, verdicts: Verdicts) -> None:
+    """Write the verdicts of the parts from the first to before the second, on documents of them in `dropped`, in any order."""
+    dropped = dropped.sort_by("number")
+    bounds = np.searchsorted(dropped["number"].to_numpy(), rows.starts)
+    for at in range(*block):
+        lost = dropped.slice(bounds[at], bounds[at + 1] - bounds[at])
+        if lost.num_rows:
             local = pc.subtract(lost["number"], pa.scalar(int(rows.starts[at])))
-            row = rows.sketches.read(part, ["row"])["row"].take(local)
-            verdicts.write(part, _verdicts_of(row.cast(pa.int32()), lost))
+            row = rows.read(at, ["row"])["row"].take(local)
+            verdicts.write(rows.parts[at], _verdicts_of(row.cast(pa.int32()), lost))
 
 
 def _verdicts_of(row: pa.ChunkedArray, lost: pa.Table) -> pa.Table:
-    known = {
-        "row": row,
-        "rule": pa.array(["duplicate"] * lost.num_rows),
-        "survivor_source": lost["source"],
-        "survivor_id": lost["id"],
-        "similarity": lost["similarity"],
-    }
+    told = {name: lost[name] for name in ("survivor_source", "survivor_id", "similarity", "cluster")}
+    known = {"row": row, "rule": pa.array(["duplicate"] * lost.num_rows), **told}
     columns = [known.get(field.name, pa.nulls(lost.num_rows, field.type)) for field in VERDICT]
     return pa.table(columns, schema=VERDICT)
 
 
-def largest_groups(
-    known: list[dict[str, Any]], sizes: np.ndarray, first: np.ndarray, members: pa.Table
-) -> list[dict[str, Any]]:
-    """The 20 largest of the known groups and of these: size, source and id of the survivor. `first` are rows of `members`."""
+def largest_groups(sizes: np.ndarray, first: np.ndarray, members: pa.Table) -> list[dict[str, Any]]:
+    """The 20 largest groups, and those as large as the last of them: size, source and id of the survivor, a row of `members`."""
     largest = np.argsort(-sizes, kind="stable")
-    # a group as large as the twentieth may yet come before it by its survivor
-    largest = largest[sizes[largest] >= sizes[largest[min(19, len(largest) - 1)]]]
+    largest = largest[sizes[largest] >= sizes[largest[min(TOLD_CLUSTERS, len(largest)) - 1]]] if len(largest) else largest
     names = members.select(["source", "id"]).take(pa.array(first[largest])).to_pylist()
-    new = [
+    return [
         {"size": int(sizes[at]), "survivor_source": name["source"], "survivor_id": name["id"]}
         for at, name in zip(largest, names, strict=True)
     ]
-    return sorted(known + new, key=lambda group: (-group["size"], group["survivor_source"], group["survivor_id"]))[:20]
+
+
+def largest_of(groups: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The 20 largest of what `largest_groups` found in several places."""
+    return sorted(groups, key=lambda group: (-group["size"], group["survivor_source"], group["survivor_id"]))[:TOLD_CLUSTERS]

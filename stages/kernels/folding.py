@@ -21,6 +21,26 @@ CODE = (1 << 21) - 1
 
 
 @functools.cache
+def lowered() -> np.ndarray:
+    r"""The same, for words as Python's `\w+` finds them in a text in lower case: marks, digits and underscores stay.
+
+    Other than there, marks belong to the word (in Hindi they are its vowels), and letters of scripts without spaces are words by
+    themselves. Entries are never `ZERO`: the digit 0 is the code point behind the last one.
+    """
+    table = np.zeros(0x110000, np.uint32)
+    marks = of_category("M")
+    stays = np.flatnonzero(of_category("L") | marks | of_category("N"))
+    table[stays] = [ord(chr(code).lower()[0]) for code in stays.tolist()]
+    table[ZERO] = 0x110000
+    table[ord("_")] = ord("_")
+    table[marks] |= np.uint32(JOINS)
+    bits = classes()
+    table[(bits & UNSPACED != 0) & (table > PASSED_OVER)] |= np.uint32(ALONE)
+    table[bits & FORMAT != 0] = PASSED_OVER
+    return frozen(table)
+
+
+@functools.cache
 def folded() -> np.ndarray:
     """What each code point becomes: uint32, 0x110000 entries; 0 separates, else `PASSED_OVER`, or a code point and its bits.
 

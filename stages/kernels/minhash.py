@@ -1,4 +1,4 @@
-"""MinHash signatures of folded shingles, 32 or 64 bits a value, and the keys of their bands."""
+"""MinHash signatures of shingles, 32 or 64 bits a value, and the keys of their bands."""
 
 import functools
 from typing import Any
@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from stages.kernels.compile import leaf
-from stages.kernels.folding import folded
 from stages.kernels.hashing import mix64, xxh64
 from stages.kernels.minima import SIGN, least_affine32, least_affine64, padded
-from stages.kernels.shingles import shingle_hashes, with_slack
+from stages.kernels.shingles import WORDS, shingle_hashes, with_slack
 from stages.kernels.text import Text, frozen
 
 _STEP = 0x9E3779B97F4A7C15
@@ -27,7 +26,9 @@ def permutations(count: int, seed: int, bits: int) -> tuple[np.ndarray, np.ndarr
     return frozen(np.array([number | 1 for number in drawn[0::2]], kind)), frozen(np.array(drawn[1::2], kind))
 
 
-def minhash(text: Text, size: int, unit: str, count: int, seed: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
+def minhash(
+    text: Text, size: int, unit: str, count: int, seed: int, bits: int, words: str = "folded"
+) -> tuple[np.ndarray, np.ndarray]:
     """Signatures of the texts, (documents, count), uint32 or uint64, and the number of shingles of each (int64).
 
     A value is the minimum of one permutation over the hashes of the document's `shingles`. A document without shingles has
@@ -40,7 +41,7 @@ def minhash(text: Text, size: int, unit: str, count: int, seed: int, bits: int) 
     room = np.empty(int(np.diff(text.offsets).max(initial=0)), np.uint64)  # one document's hashes, which stay in the cache
     fill = _signatures32 if bits == 32 else _signatures64
     for first, end, offsets, data in with_slack(text):
-        places = [offsets, data, folded(), size, unit == "word", room]
+        places = [offsets, data, WORDS[words](), size, unit == "word", room]
         fill(*places, *arrays, signature[first:end], counts[first:end])
     return signature, counts
 

@@ -1,9 +1,12 @@
-"""Hashes of the shingles of folded text: the default mode's reading of a text, in one pass over its bytes.
+"""Hashes of the shingles of a text, in one pass over its bytes.
 
-**Words.** Code points are folded (`folding.py`): lower case, no non-spacing marks, a run of digits as one "0". A word is a
-maximal run of folded letters, marks and numerals, but every letter (and numeral that is no digit) of Han, kana, Thai, Lao,
-Khmer and Myanmar, with its marks, and every symbol is a word by itself. Numbers (words that are "0") next to each other count
-as one, so that 1,000 and 1000 and 10:30 are the same, and a table of figures is no text.
+**Plain words** are those of Python's `\\w+` in lower case: runs of letters, numerals, underscores, and marks; but every letter
+(and numeral that is no digit) of Han, kana, Thai, Lao, Khmer and Myanmar, with its marks, is a word by itself.
+
+**Folded words.** Code points are folded (`folding.py`): lower case, no non-spacing marks, a run of digits as one "0". A word is a
+maximal run of folded letters, marks and numerals, but letters of the scripts above, and symbols, are words by themselves.
+Numbers (words that are "0") next to each other count as one, so that 1,000 and 1000 and 10:30 are the same, and a table of
+figures is no text.
 
 **Shingles.** `size` consecutive words; or `size` consecutive code points of the words joined by single spaces, without a space
 beside a word that is a letter or symbol by itself.
@@ -16,7 +19,7 @@ import numpy as np
 
 from stages.kernels.bits import BLOCK, mask_of, trailing_zeros
 from stages.kernels.compile import leaf
-from stages.kernels.folding import ALONE, CODE, JOINS, PASSED_OVER, ZERO, folded
+from stages.kernels.folding import ALONE, CODE, JOINS, PASSED_OVER, ZERO, folded, lowered
 from stages.kernels.hashing import mix64
 from stages.kernels.intrinsics import load64
 from stages.kernels.text import Text, frozen
@@ -36,6 +39,10 @@ SLACK = BLOCK + 16
 _letters = mask_of(0x61, 0x7A, fold=True)
 _digits = mask_of(0x30, 0x39)
 _high = mask_of(0x80, 0xFF)
+_underscores = mask_of(0x5F, 0x5F)
+
+WORDS = {"plain": lowered, "folded": folded}
+"""what code points become, by the kind of words"""
 
 _FIRST_EIGHT = frozen(np.array([2 ** (8 * min(size, 8)) - 1 for size in range(17)], np.uint64))
 _NEXT_EIGHT = frozen(np.array([2 ** (8 * max(size - 8, 0)) - 1 for size in range(17)], np.uint64))
@@ -129,6 +136,8 @@ def word_hashes(data: Any, start: Any, end: Any, fold: Any, out: Any) -> Any:
     while block < end:
         valid = _ALL if end - block >= BLOCK else (np.uint64(1) << np.uint64(end - block)) - np.uint64(1)
         others = (_digits(data, block) | _high(data, block)) & valid
+        if fold[np.uint64(0x5F)]:
+            others |= _underscores(data, block) & valid
         inside = _letters(data, block) & valid | others
         before = inside << np.uint64(1) | was_inside
         starts, ends = inside & ~before, before & ~inside
@@ -238,17 +247,18 @@ def _shingles(offsets: Any, data: Any, fold: Any, size: Any, by_word: Any, shift
         bounds[doc + 1] = first + count
 
 
-def shingles(text: Text, size: int, unit: str, bits: int) -> tuple[np.ndarray, np.ndarray]:
+def shingles(text: Text, size: int, unit: str, bits: int, words: str = "folded") -> tuple[np.ndarray, np.ndarray]:
     """Hashes (uint64, below 2**bits) of the shingles of all documents, and their offsets by document (int64, documents + 1).
 
-    unit  "word" or "char"
-    bits  32 or 64
+    unit   "word" or "char"
+    bits   32 or 64
+    words  "plain" or "folded"
     """
     out = np.empty(len(text.data), np.uint64)
     bounds = np.zeros(len(text.offsets), np.int64)
     shift = np.uint64(64 - bits)
     for first, end, offsets, data in with_slack(text):
-        _shingles(offsets, data, folded(), size, unit == "word", shift, out, bounds[first : end + 1])
+        _shingles(offsets, data, WORDS[words](), size, unit == "word", shift, out, bounds[first : end + 1])
     return out[: bounds[-1]], bounds
 
 

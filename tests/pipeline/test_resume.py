@@ -107,7 +107,7 @@ def moments(place: Place):
         "first parts": lambda: len(committed_parts(first)) >= 3,
         "most parts": lambda: len(committed_parts(first)) >= PARTS - 1,
         "solve": lambda: (first / "solves").is_dir(),
-        "one solved": lambda: (first / "solves" / "0").is_dir(),
+        "one solved": lambda: any((first / "solves").glob("0-*")),
         "second unit begun": lambda: (second / "attempts").is_dir() and any((second / "attempts").iterdir()),
         "second parts": lambda: len(committed_parts(second)) >= 3,
         "shards begun": lambda: data.is_dir(),

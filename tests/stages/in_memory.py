@@ -1,10 +1,12 @@
 """Sketches and verdicts of a Global in memory, cut into parts as a test says."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
+from pipeline.trial import MemorySketches, MemoryTable
 from schemas.columns import VERDICT
 from stages.core.docs import Docs
 from stages.core.stage import Global
@@ -14,9 +16,9 @@ class InMemory:
     """The seam between a Global and a run: `Sketches` to read from and `Verdicts` to write to."""
 
     def __init__(self, stage: Global, parts: Sequence[pa.Table]) -> None:
-        self.documents = dict(enumerate(parts))
+        self.memory = MemorySketches([], parts)
         self.sketched = {}
-        for part, table in self.documents.items():
+        for part, table in enumerate(parts):
             sketch = stage.open()(Docs(table))
             assert sketch.schema.equals(stage.sketch_schema())
             assert sketch.num_rows == table.num_rows
@@ -36,6 +38,12 @@ class InMemory:
     def rows(self) -> int:
         return sum(table.num_rows for table in self.sketched.values())
 
+    def round(self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any]) -> list[MemoryTable]:
+        return self.memory.round(name, function, items)
+
+    def documents(self, part: int, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
+        return self.memory.documents(part, (rows - 1) // 3, columns)
+
     def write(self, part: int, verdicts: pa.Table) -> None:
         assert part not in self.written
         assert verdicts.schema.equals(VERDICT)
@@ -51,6 +59,7 @@ class InMemory:
             names = {row["row"]: (row["source"], row["id"]) for row in self.read(part, ["row", "source", "id"]).to_pylist()}
             for verdict in table.to_pylist():
                 assert verdict["rule"] == "duplicate"
+                assert verdict["cluster"]
                 survivor = (verdict["survivor_source"], verdict["survivor_id"], verdict["similarity"])
                 found[names[verdict["row"]]] = survivor
         return found

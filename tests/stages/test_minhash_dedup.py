@@ -54,7 +54,6 @@ def test_a_near_duplicate_is_dropped_and_a_stranger_is_kept() -> None:
 def test_the_facts_hold_the_s_curve() -> None:
     facts = solve(MinhashDedup(), documents())[1]
     assert facts["threshold"] == pytest.approx(0.719, abs=5e-4)
-    assert facts["min_similarity"] == facts["threshold"]
     assert facts["match_probability"]["0.80"] == pytest.approx(0.924, abs=5e-4)
     assert (facts["match_probability"]["0.50"], facts["match_probability"]["1.00"]) == (pytest.approx(0.0533, abs=5e-5), 1.0)
     assert facts["sketch_bytes_per_document"] == 14 * (8 * 4 + 8) + 12
@@ -62,7 +61,7 @@ def test_the_facts_hold_the_s_curve() -> None:
 
 def test_case_punctuation_and_numbers_make_no_other_text() -> None:
     dropped, _ = solve(
-        MinhashDedup(min_similarity=1.0),
+        MinhashDedup(threshold=1.0),
         documents(("s", "1", "On day 24, five men came home!"), ("s", "2", "on\nday 7 FIVE men -- came (home)")),
     )
     assert dropped == {("s", "2"): ("s", "1", 1.0)}
@@ -115,15 +114,15 @@ def test_there_may_be_no_part_and_an_empty_one() -> None:
 
 def test_at_a_minimum_of_one_only_equal_signatures_go() -> None:
     rows = [("s", "1", text(1)), ("s", "2", edited(text(1), 100)), ("s", "3", text(1).upper())]
-    assert solve(MinhashDedup(min_similarity=1.0), documents(*rows))[0] == {("s", "3"): ("s", "1", 1.0)}
+    assert solve(MinhashDedup(threshold=1.0), documents(*rows))[0] == {("s", "3"): ("s", "1", 1.0)}
     assert len(solve(MinhashDedup(), documents(*rows))[0]) == 2
 
 
 def test_the_minimum_includes_its_end() -> None:
     table = documents(("s", "1", text(1)), ("s", "2", edited(text(1), 100)))
     similarity = solve(MinhashDedup(), table)[0][("s", "2")][2]
-    assert len(solve(MinhashDedup(min_similarity=similarity), table)[0]) == 1
-    above = solve(MinhashDedup(min_similarity=similarity + 0.001), table)
+    assert len(solve(MinhashDedup(threshold=similarity), table)[0]) == 1
+    above = solve(MinhashDedup(threshold=similarity + 0.001), table)
     assert (above[0], above[1]["kept_by_verification"]) == ({}, 1)
 
 
