@@ -170,7 +170,11 @@ def _segments(
         last = index == len(pieces) - 1
         schema_now = _checked_schema(schema_now, own, globals_)
         seed = keys.seed if last and output.order == "seeded" else None
-        parts: list[Any] = [fingerprint, [_spec(node, models) for node in own], [_sketch_spec(node, models) for node in globals_]]
+        parts: list[Any] = [
+            fingerprint,
+            [_spec(node, models) for node in own],
+            [_sketch_spec(node, models) for node in globals_],
+        ]
         if keys.failures.on_error == "stop":
             parts.append("stop")
         if last:

@@ -18,6 +18,7 @@ def warnings_of(manifest: Manifest) -> list[str]:
     return [
         *_survivors(manifest, int(options.get("min_documents") or 1)),
         *_steps(manifest),
+        *_alarms(manifest),
         *_other_languages(manifest),
         *_sources(manifest, float(options.get("source_loss", 0.95))),
         *_languages(manifest),
@@ -56,6 +57,11 @@ def _steps(manifest: Manifest) -> list[str]:
         if idle:
             found.append(f"{name}: no document broke {_listed(idle)}.")
     return found
+
+
+def _alarms(manifest: Manifest) -> list[str]:
+    steps = manifest.get("steps") or []
+    return [f"{step['step']}: {alarm}." for step in steps for alarm in (step.get("facts") or {}).get("alarms") or []]
 
 
 def _asked_languages(manifest: Manifest, step: Mapping[str, Any]) -> list[str]:

@@ -66,8 +66,8 @@ DROPS = pa.schema(
 )
 """One row for each broken rule of a dropped document; `rank` 0 is the reason, and counts the document.
 
-`bytes` is the length of its text in UTF-8. `cluster` of a duplicate is `source:id` of the document that is kept before all others
-of its cluster, mostly its survivor.
+`bytes` is the length of its text in UTF-8. `cluster` of a duplicate is `source:id` of the document that is kept before
+all others of its cluster, mostly its survivor.
 """
 
 QUARANTINED = pa.schema(

@@ -43,8 +43,8 @@ class ExactDedup(Global):
     The survivor is the first in the order of `keep`; ties go to the smaller source, then the smaller id, then the address, so
     that the answer does not depend on how the input was cut into parts.
 
-    Sketch: 16 bytes per document, 24 unless `keep` is `first`. A task of `solve` holds the hashes of half a million documents, or
-    8 million hashes of one range, or about 100 bytes for each duplicate of the groups that 4 million documents begin.
+    Sketch: 16 bytes per document, 24 unless `keep` is `first`. A task of `solve` holds the hashes of half a million documents,
+    or 8 million hashes of one range, or about 100 bytes for each duplicate of the groups that 4 million documents begin.
     """
 
     normalize: Literal["none", "whitespace_case"] = Field(

@@ -36,7 +36,7 @@ class MinhashDedup(Global):
     at least `recall` at the threshold, and at most 5 % at half of it. For 0.8 and 0.99 these are 20 x 7.
 
     verify: exact      a document is dropped if one that stays before it, and shares a band, has at least `threshold` of their
-                       shingles in common with it: Jaccard's similarity of the two sets, taken from the texts (of 64-bit hashes).
+                       shingles in common with it: Jaccard's similarity of the two sets, taken from the texts (64-bit hashes).
     verify: signature  the same by the share of equal values of their signatures, which estimates it.
     verify: none       of all documents joined by chains of shared bands one stays (datatrove's decision).
 

@@ -6,6 +6,7 @@ everything by key, with one block or one range in memory at a time.
 
 import json
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def ranges(entries: int) -> list[Range]:
     """Equal ranges of all keys, with about `RANGE_ENTRIES` each of so many evenly spread entries; none of none."""
     count = -(-entries // RANGE_ENTRIES)
     edges = [2**64 * at // max(1, count) for at in range(count + 1)]
-    return [(low, high - 1) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [(low, high - 1) for low, high in pairwise(edges)]
 
 
 def sorted_table(key: str, columns: dict[str, Any], facts: dict[str, Any] | None = None) -> pa.Table:

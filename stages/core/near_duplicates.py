@@ -222,5 +222,3 @@ def _sources(seen: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) ->
     for pair in pairs:
         dropped[pair["source"]] += pair["documents"]
     return {name: {"documents": documents[name], "dropped": dropped[name]} for name in sorted(documents)}
-
-

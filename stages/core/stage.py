@@ -204,7 +204,7 @@ class Global(Stage):
     """Decides by looking at all documents, through a narrow sketch of each."""
 
     def sketch_parameters(self) -> dict[str, Any]:
-        """JSON-ready: what of the parameters the sketch depends on. With others in `solve` alone the sketches are used again."""
+        """JSON-ready: the parameters that the sketch depends on. Where only others change, sketches are used again."""
         return self.model_dump(mode="json")
 
     def sketch_schema(self) -> pa.Schema:

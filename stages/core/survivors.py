@@ -114,7 +114,7 @@ def _verdicts_of(row: pa.ChunkedArray, lost: pa.Table) -> pa.Table:
 
 
 def largest_groups(sizes: np.ndarray, first: np.ndarray, members: pa.Table) -> list[dict[str, Any]]:
-    """The 20 largest groups, and those as large as the last of them: size, source and id of the survivor, a row of `members`."""
+    """The 20 largest groups, and those as large as the last: size, source and id of the survivor, a row of `members`."""
     largest = np.argsort(-sizes, kind="stable")
     largest = largest[sizes[largest] >= sizes[largest[min(TOLD_CLUSTERS, len(largest)) - 1]]] if len(largest) else largest
     names = members.select(["source", "id"]).take(pa.array(first[largest])).to_pylist()

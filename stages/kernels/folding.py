@@ -22,15 +22,16 @@ CODE = (1 << 21) - 1
 
 @functools.cache
 def lowered() -> np.ndarray:
-    r"""The same, for words as Python's `\w+` finds them in a text in lower case: marks, digits and underscores stay.
+    r"""The same as `folded`, for words as Python's `\w+` finds them in a text in lower case: marks, digits, underscores stay.
 
-    Other than there, marks belong to the word (in Hindi they are its vowels), and letters of scripts without spaces are words by
-    themselves. Entries are never `ZERO`: the digit 0 is the code point behind the last one.
+    Other than there, marks belong to the word (in Hindi they are its vowels), letters of scripts without spaces are words by
+    themselves, and format characters are passed over. Entries are never `ZERO`: the digit 0 is the code point behind the last.
     """
     table = np.zeros(0x110000, np.uint32)
     marks = of_category("M")
     stays = np.flatnonzero(of_category("L") | marks | of_category("N"))
     table[stays] = [ord(chr(code).lower()[0]) for code in stays.tolist()]
+    table[table == ord("ς")] = ord("σ")
     table[ZERO] = 0x110000
     table[ord("_")] = ord("_")
     table[marks] |= np.uint32(JOINS)

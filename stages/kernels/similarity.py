@@ -266,7 +266,8 @@ def _behind(forest: Any, beyond: Any, band: Any, j: Any) -> Any:
     while following >= 0 and root_of(forest, following) == root_of(forest, j):
         following = beyond[band, following]
     while j != following:
-        j, beyond[band, j] = beyond[band, j], following
+        passed, j = j, beyond[band, j]
+        beyond[band, passed] = following
     return following
 
 

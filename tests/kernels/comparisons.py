@@ -35,7 +35,7 @@ from stages.kernels.lines import filled_line_repeats, line_repeats, paragraph_re
 from stages.kernels.normalize import CHANGED, FORM, Form, clean
 from stages.kernels.pii_places import places_of
 from stages.kernels.sentences import sentences_of
-from stages.kernels.shingles import shingles
+from stages.kernels.shingles import WORDS, shingles
 from stages.kernels.text import Text
 from stages.kernels.words import NOT_PUNCT, words
 from stages.normalize_text import NormalizeText
@@ -109,8 +109,8 @@ def _normalized_slowly(text: str, stage: NormalizeText) -> str:
     return slow_clean(unicodedata.normalize(stage.form, once), *keys)
 
 
-def _shingles(docs: Docs, size: int, unit: str) -> list[list[int]]:
-    return by_document(*shingles(docs.text(), size, unit, 64))
+def _shingles(docs: Docs, size: int, unit: str, kind: str) -> list[list[int]]:
+    return by_document(*shingles(docs.text(), size, unit, 64, kind))
 
 
 def _places(docs: Docs) -> list[list[tuple[int, int, int]]]:
@@ -193,10 +193,12 @@ def _comparisons() -> dict[str, Comparison]:
             for name, stage in stages.items()
         },
         **{
-            f"shingles of {size} {unit}s": Comparison(
-                functools.partial(_shingles, size=size, unit=unit), functools.partial(hashes_slowly, size=size, unit=unit)
+            f"{kind} shingles of {size} {unit}s": Comparison(
+                functools.partial(_shingles, size=size, unit=unit, kind=kind),
+                functools.partial(hashes_slowly, size=size, unit=unit, kind=kind),
             )
             for size, unit in ((1, "word"), (5, "word"), (4, "char"))
+            for kind in WORDS
         },
         "places of personal data": Comparison(_places, slow_places),
         "hashes": Comparison(

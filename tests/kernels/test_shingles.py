@@ -1,20 +1,21 @@
 """Shingles do not depend on case, punctuation, numbers or white space; their hashes equal the definition."""
 
 import random
+import re
 import unicodedata
 from itertools import pairwise
 
 import pyarrow as pa
 import pytest
-from definitions.shingles import hashes_slowly, is_alone
+from definitions.shingles import ZERO, hashes_slowly, is_alone, plain_words
 
 from stages.kernels.folding import ALONE, folded
 from stages.kernels.shingles import shingles
 from stages.kernels.text import text_of
 
 
-def hashes_of(texts: list[str], size: int, unit: str = "word", bits: int = 64) -> list[list[int]]:
-    hashes, offsets = shingles(text_of(pa.array(["skipped", *texts]).slice(1)), size, unit, bits)
+def hashes_of(texts: list[str], size: int, unit: str = "word", bits: int = 64, kind: str = "folded") -> list[list[int]]:
+    hashes, offsets = shingles(text_of(pa.array(["skipped", *texts]).slice(1)), size, unit, bits, kind)
     return [hashes[start:end].tolist() for start, end in pairwise(offsets)]
 
 
@@ -82,31 +83,52 @@ def test_the_lower_width_is_the_upper_half() -> None:
     assert narrow == [hash_ >> 32 for hash_ in wide]
 
 
-MARKED = "aBzZ@[`{09٣é \n\r\t\x00\x85\u2028.,-'ΣςİȺßж漢がーｱ한👩👍🏽\u200d\u0301\u0e33นिﬁ½ⅷ⃣ာ\u200b\ufeff\u00ad\ufe0f"
+def test_plain_words_are_those_of_a_regular_expression() -> None:
+    texts = ["It's 10:30, snake_case & CamelCase; ÉTÉ_2 naïve x² 5 % …", "Жук и №7 -- ΟΔΟΣ οδος", "_", "__a__ 0 00 ---"]
+    for text in texts:
+        words = re.findall(r"\w+", text.lower().replace("ς", "σ"))
+        assert ["".join("0" if char == ZERO else char for char in word) for word, _ in plain_words(text)] == words
+        assert len(hashes_of([text], 1, kind="plain")[0]) == len(words)
 
 
+def test_of_plain_words_case_and_punctuation_do_not_count_but_numbers_do() -> None:
+    one, same, other, marked = hashes_of(
+        ["On day 24: ΟΔΟΣ e\u0301t\u00ade", "on DAY 24 -- οδος, e\u0301te", "on day 7 οδος e\u0301te", "on day 24 οδος ete"],
+        2,
+        kind="plain",
+    )
+    assert one == same
+    assert (len(set(one) - set(other)), len(set(one) - set(marked))) == (2, 1)
+
+
+MARKED = "_aBzZ@[`{09٣é \n\r\t\x00\x85\u2028.,-'ΣςİȺßж漢がーｱ한👩👍🏽\u200d\u0301\u0e33นिﬁ½ⅷ⃣ာ\u200b\ufeff\u00ad\ufe0f"
+
+
+@pytest.mark.parametrize("kind", ["folded", "plain"])
 @pytest.mark.parametrize("unit", ["word", "char"])
 @pytest.mark.parametrize("size", [1, 3, 5])
-def test_hashes_equal_their_definition(unit: str, size: int) -> None:
+def test_hashes_equal_their_definition(unit: str, size: int, kind: str) -> None:
     rng = random.Random(size)
     texts = ["".join(rng.choices(MARKED, k=rng.randrange(60))) for _ in range(500)]
     texts += ["".join(rng.choices("abcXYZ", k=length)) + " 1 " for length in range(200)] + ["", "word " * 9]
-    assert hashes_of(texts, size, unit) == [hashes_slowly(text, size, unit) for text in texts]
+    assert hashes_of(texts, size, unit, kind=kind) == [hashes_slowly(text, size, unit, kind) for text in texts]
 
 
-def test_hashes_equal_their_definition_where_blocks_of_bytes_end() -> None:
+@pytest.mark.parametrize("kind", ["folded", "plain"])
+def test_hashes_equal_their_definition_where_blocks_of_bytes_end(kind: str) -> None:
     rng = random.Random(7)
-    alphabets = ["ab ", "abcdefgh ", "abcdefghijklmnopqrstuvwxyz ", "ab1 ", "abcé ", "漢ab ", "0 .", "Ж ж"]
+    alphabets = ["ab ", "ab_ ", "abcdefgh ", "abcdefghijklmnopqrstuvwxyz ", "ab1 ", "abcé ", "漢ab ", "0 .", "Ж ж"]
     texts = [
         "".join(rng.choices(alphabet, k=rng.choice([1, 2, 62, 63, 64, 65, 126, 127, 128, 129, 300])))
         for alphabet in alphabets
         for _ in range(100)
     ]
     for unit in ("word", "char"):
-        assert hashes_of(texts, 2, unit) == [hashes_slowly(text, 2, unit) for text in texts]
+        assert hashes_of(texts, 2, unit, kind=kind) == [hashes_slowly(text, 2, unit, kind) for text in texts]
 
 
-def test_hashes_equal_their_definition_for_ten_thousand_texts_of_all_scripts() -> None:
+@pytest.mark.parametrize("kind", ["folded", "plain"])
+def test_hashes_equal_their_definition_for_ten_thousand_texts_of_all_scripts(kind: str) -> None:
     rng = random.Random(23)
     assigned = [code for code in range(0x20000) if unicodedata.category(chr(code)) not in ("Cs", "Cn", "Co")]
     # what this Python's `unicodedata` names otherwise than the table's ranges is no matter of hashing
@@ -118,7 +140,7 @@ def test_hashes_equal_their_definition_for_ten_thousand_texts_of_all_scripts() -
         near = [*assigned[start : start + 40], 0x20, 0x61, 0x2E]
         texts.append("".join(map(chr, rng.choices(near, k=rng.randrange(30)))))
     for unit in ("word", "char"):
-        assert hashes_of(texts, 2, unit) == [hashes_slowly(text, 2, unit) for text in texts]
+        assert hashes_of(texts, 2, unit, kind=kind) == [hashes_slowly(text, 2, unit, kind) for text in texts]
 
 
 def test_the_bytes_of_the_next_text_do_not_count() -> None:

@@ -37,7 +37,7 @@ def solve(
         assert sketch.schema.equals(stage.sketch_schema())
         parts.append(sketch.append_column("row", pa.array(range(end - start), pa.int32())))
     verdicts = MemoryVerdicts([part.num_rows for part in parts])
-    facts = stage.solve(MemorySketches(parts), verdicts)  # type: ignore[arg-type]
+    facts = stage.solve(MemorySketches(parts, []), verdicts)  # type: ignore[arg-type]
     starts = [0, *cuts]
     dropped = {
         starts[part] + row["row"]: (row["rule"], row["limit"])

@@ -48,6 +48,11 @@ def test_a_rule_that_everything_breaks_is_told():
     assert warnings_of(manifest(steps=[step("f", 60, 1, some, measured=101)])) == []
 
 
+def test_alarms_of_a_step_are_told():
+    steps = [step("minhash_dedup", 100, 9, kind="global", facts={"alarms": ["a cluster is large"]}), step("c", 9, 9, facts={})]
+    assert warnings_of(manifest(steps=steps)) == ["minhash_dedup: a cluster is large."]
+
+
 def test_a_source_that_lost_more_than_the_limit_is_told():
     sources = {"web": {"in": count(100), "out": count(5)}, "books": {"in": count(100), "out": count(4)}}
     assert warnings_of(manifest(sources=sources)) == ["Source books lost 96.0 % of its 100 documents."]
