@@ -4,7 +4,8 @@
 (and numeral that is no digit) of Han, kana, Thai, Lao, Khmer and Myanmar, with its marks, is a word by itself.
 
 **Folded words.** Code points are folded (`folding.py`): lower case, no non-spacing marks, a run of digits as one "0". A word is
-a maximal run of folded letters, marks and numerals, but letters of the scripts above, and symbols, are words by themselves. Numbers (words that are "0") next to each other count as one, so that 1,000 and 1000 and 10:30 are the same, and a table of
+a maximal run of folded letters, marks and numerals, but letters of the scripts above, and symbols, are words by themselves.
+Numbers (words that are "0") next to each other count as one, so that 1,000 and 1000 and 10:30 are the same, and a table of
 figures is no text.
 
 **Shingles.** `size` consecutive words; or `size` consecutive code points of the words joined by single spaces, without a space
