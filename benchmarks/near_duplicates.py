@@ -135,12 +135,16 @@ def ours(args: argparse.Namespace, settings: list[str], work: Path) -> tuple[Sur
     import pyarrow.parquet as pq
 
     recipe = work / "recipe.yaml"
-    recipe.write_text(f"name: revisions\ninput:\n  - path: {(args.data / 'revisions.parquet').resolve()}\nstages: [minhash_dedup]\n")
+    recipe.write_text(
+        f"name: revisions\ninput:\n  - path: {(args.data / 'revisions.parquet').resolve()}\nstages: [minhash_dedup]\n"
+    )
     command = [args.sluice, "run", str(recipe), "--output", str(work / "run"), "--engine", "local", "--quiet"]
     subprocess.run([*command, *(word for one in settings for word in ("--set", one))], check=True, stdout=sys.stderr)
     drops = [row for file in (work / "run/ledger/drops").glob("*.parquet") for row in pq.read_table(file).to_pylist()]
     kept = [name for file in (work / "run/data").glob("*.parquet") for name in pq.read_table(file)["id"].to_pylist()]
-    (step,) = [step for step in json.loads((work / "run/manifest.json").read_text())["steps"] if step["step"] == "minhash_dedup"]
+    (step,) = [
+        step for step in json.loads((work / "run/manifest.json").read_text())["steps"] if step["step"] == "minhash_dedup"
+    ]
     named = ("bands", "rows", "threshold", "verify", "expected_recall", "kept_by_verification")
     clusters = {row["id"]: row["cluster"].partition(":")[2] for row in drops} | {name: name for name in kept}
     return {row["id"]: row["survivor_id"] for row in drops}, clusters, {key: step["facts"][key] for key in named}

@@ -26,11 +26,11 @@ Range = tuple[int, int]
 """uint64 keys from the first up to and with the second"""
 
 
-def blocks(rows: LiveRows, documents: int | None = None) -> list[Block]:
-    """Neighbouring parts with about so many documents together; none where there are no documents."""
-    most, found, first = documents or BLOCK_DOCUMENTS, [], 0
+def blocks(rows: LiveRows, parts: int | None = None) -> list[Block]:
+    """Neighbouring parts with about `BLOCK_DOCUMENTS` together, and at most so many parts; none where there is no document."""
+    found, first = [], 0
     for part in range(len(rows.parts)):
-        if part > first and rows.starts[part + 1] - rows.starts[first] > most:
+        if part - first == parts or (part > first and rows.starts[part + 1] - rows.starts[first] > BLOCK_DOCUMENTS):
             found.append((first, part))
             first = part
     return [*found, (first, len(rows.parts))] if len(rows) else []
@@ -66,6 +66,17 @@ def in_range(tables: Iterable[Saved], key: str, wanted: Range) -> pa.Table:
         start, stop = int(np.searchsorted(keys, low)), int(np.searchsorted(keys, high, side="right"))
         slices.append(table.slice(start, stop - start))
     return pa.concat_tables(slices).combine_chunks()
+
+
+def batches(weights: np.ndarray, most: int) -> list[tuple[int, int]]:
+    """Neighbours, from the first to and with the second, that weigh at most so much together; what weighs more is alone."""
+    found, first, ends = [], 0, np.cumsum(weights)
+    while first < len(weights):
+        before = ends[first - 1] if first else 0
+        last = max(first, int(np.searchsorted(ends, before + most, side="right")) - 1)
+        found.append((first, last))
+        first = last + 1
+    return found
 
 
 def numpy_of(column: pa.ChunkedArray) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 keys        by blocks of parts   the keys of all bands of the block's documents, sorted
 pairs       by ranges of keys    a spanning forest of the documents whose keys are equal
-components  at once              the forests put together; components are dealt to batches
-members     by blocks of parts   signatures, and the sets of shingles, of documents that have a component, sorted by batch
-decisions   by batches           who is dropped for whom, sorted by document
+components  at once              the forests put together, components numbered
+members     by blocks of parts   signatures, and the sets of shingles, of documents that have a component, sorted by component
+decisions   by components        who is dropped for whom, sorted by document
 
 Each round reads what the one before stored; only documents that share a key with another are in the last three.
 """
@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from stages.core.exchange import Block, Range, blocks, facts_of, in_range, numpy_of, place_of, ranges, sorted_table
+from stages.core.exchange import Block, Range, batches, blocks, facts_of, in_range, numpy_of, place_of, ranges, sorted_table
 from stages.core.stage import Saved, Sketches, Verdicts
 from stages.core.survivors import (
     DROPPED,
@@ -35,8 +36,12 @@ from stages.kernels.minhash import band_keys
 from stages.kernels.similarity import NO_SETS, Sets, distinct, shares, similar_clusters, similar_survivors
 from stages.kernels.text import Text, frozen, text_of
 
-HELD_MEMBERS = 2**16
-"""documents whose signatures and sets a batch of components holds at once; a larger component is a batch by itself"""
+HELD_VALUES = 2**24
+"""values of signatures, and shingles, of the components that are decided on at once, or of one larger component"""
+MEMBER_PARTS = 64
+"""parts of whose documents one task finds shingles: a part is some megabytes of text"""
+AT_ONCE = 2**20
+"""bytes of text whose shingles are hashed at once: the memory of the last ones is warm"""
 
 Similar = Literal["band", "signature", "set"]
 
@@ -72,8 +77,12 @@ class NearDuplicates:
         pairs = sketches.round("pairs", partial(_pairs, keys), ranges(self.bands * with_signature))
         (components,) = sketches.round("components", _components, [pairs])
         found = facts_of(components.read())
-        members = sketches.round("members", partial(self._members, rows, components), parts)
-        decisions = sketches.round("decisions", partial(self._decide, members), list(range(found["batches"])))
+        members = sketches.round("members", partial(self._members, rows, components), blocks(rows, MEMBER_PARTS))
+        weights = np.zeros(found["components"], np.int64)
+        for saved in members:
+            table = saved.read()
+            np.add.at(weights, numpy_of(table["component"]), numpy_of(table["weight"]))
+        decisions = sketches.round("decisions", partial(self._decide, members), batches(weights, HELD_VALUES))
         for block in parts if decisions else []:
             write_verdicts(rows, block, in_range(decisions, "number", place_of(rows, block)), verdicts)
         decided = [facts_of(saved.read()) for saved in decisions]
@@ -107,12 +116,12 @@ class NearDuplicates:
         return sorted_table("key", {"key": np.concatenate(keys), "document": np.concatenate(documents)}, facts)
 
     def _members(self, rows: LiveRows, components: Saved, block: Block) -> pa.Table:
-        """Of documents of the block that have a component: batch and component, who they are, and what they are compared by."""
+        """Of documents of the block that have a component: who they are, what they are compared by, and what that weighs."""
         mine = in_range([components], "document", place_of(rows, block))
         numbers = numpy_of(mine["document"])
         bounds = np.searchsorted(numbers, rows.starts[block[0] : block[1] + 1])
         score = {"longest": ["text_bytes"], "score": ["score"]}.get(self.keep, [])
-        columns, tables, sets = ["row", "source", "id", "signature", *score], [], []
+        columns, tables, sets = ["row", "source", "id", "signature", *score], [], [pa.array([], pa.large_binary())]
         for at in range(*block):
             local = numbers[bounds[at - block[0]] : bounds[at - block[0] + 1]] - rows.starts[at]
             table = rows.read(at, columns).take(pa.array(local))
@@ -122,13 +131,17 @@ class NearDuplicates:
             tables.append(table)
         joined = pa.concat_tables(tables)
         named = dict(zip(["source", "id", "signature", *["score" for _ in score]], joined.columns[1:], strict=True))
-        shingles = {"shingles": pa.chunked_array(sets, pa.large_list(pa.uint64()))} if self.similar == "set" else {}
-        first = {"batch": mine["batch"], "component": mine["component"], "document": mine["document"]}
-        return sorted_table("batch", {**first, **named, **shingles})
+        weight = np.full(joined.num_rows, joined["signature"].type.byte_width // 8)
+        if self.similar == "set":
+            named["shingles"] = pa.chunked_array(sets)
+            weight += pc.binary_length(named["shingles"]).to_numpy() // 8
+        return sorted_table(
+            "component", {"component": mine["component"], "document": mine["document"], "weight": weight, **named}
+        )
 
-    def _decide(self, members: Sequence[Saved], batch: int) -> pa.Table:
-        """`DROPPED` of a batch of whole components."""
-        table = in_range(members, "batch", (batch, batch))
+    def _decide(self, members: Sequence[Saved], wanted: Range) -> pa.Table:
+        """`DROPPED` of the components of a range."""
+        table = in_range(members, "component", wanted)
         numbers, component = numpy_of(table["document"]), numpy_of(table["component"])
         score = table["score"].to_numpy().astype(np.float64) if "score" in table.column_names else None
         if self.keep == "root":
@@ -167,16 +180,25 @@ def band_name(band: int) -> str:
     return f"band_{band:03d}"
 
 
-def distinct_sets(sets: Callable[[Text], tuple[np.ndarray, np.ndarray]], text: Text) -> pa.LargeListArray:
-    """Each text's set of shingles."""
-    found = distinct(*sets(text))
-    return pa.LargeListArray.from_arrays(pa.array(found.bounds), pa.array(found.hashes))
+def distinct_sets(sets: Callable[[Text], tuple[np.ndarray, np.ndarray]], text: Text) -> pa.LargeBinaryArray:
+    """Each text's set of shingles, 8 bytes each: of lists, pyarrow takes rows twenty times as slowly."""
+    sizes, hashes = [np.zeros(1, np.int64)], [NO_SETS.hashes]
+    for first, last in batches(np.diff(text.offsets), AT_ONCE):
+        found = distinct(*sets(Text(text.offsets[first : last + 2], text.data)))
+        sizes.append(np.diff(found.bounds))
+        hashes.append(found.hashes)
+    bounds = 8 * np.cumsum(np.concatenate(sizes))
+    buffers = [None, pa.py_buffer(bounds), pa.py_buffer(np.concatenate(hashes))]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(bounds) - 1, buffers)
 
 
 def _sets_of(column: pa.ChunkedArray) -> Sets:
     array = column.combine_chunks()
     chunk = pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
-    return Sets(frozen(chunk.offsets.to_numpy()), frozen(chunk.values.to_numpy()))
+    _, offsets, data = chunk.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + len(chunk) + 1] // 8
+    hashes = np.frombuffer(data, np.uint64) if data is not None else NO_SETS.hashes
+    return Sets(frozen(bounds), frozen(hashes))
 
 
 def _pairs(keys: Sequence[Saved], wanted: Range) -> pa.Table:
@@ -191,27 +213,13 @@ def _pairs(keys: Sequence[Saved], wanted: Range) -> pa.Table:
 
 
 def _components(pairs: Sequence[Saved]) -> pa.Table:
-    """Documents of components of two or more, by number: the smallest document of each one's component, and its batch."""
+    """Documents of components of two or more, by number, and the number of the component, by its smallest document."""
     none = pa.table({"document": pa.array([], pa.int64()), "root": pa.array([], pa.int64())})
     edges = pa.concat_tables([none, *(saved.read().replace_schema_metadata() for saved in pairs)]).combine_chunks()
     documents, component = forest_of(numpy_of(edges["document"]), numpy_of(edges["root"]))
-    roots, which, sizes = np.unique(component, return_inverse=True, return_counts=True)
-    batches = _batches(sizes)
-    facts = {"members": len(documents), "components": len(roots), "batches": int(batches[-1]) + 1 if len(batches) else 0}
-    columns = {"document": documents, "component": component, "batch": batches[which]}
-    return sorted_table("document", columns, facts)
-
-
-def _batches(sizes: np.ndarray) -> np.ndarray:
-    """Which batch each component is in: neighbours with at most `HELD_MEMBERS` members, or one component."""
-    batches, first, ends = np.zeros(len(sizes), np.int64), 0, np.cumsum(sizes)
-    batch = 0
-    while first < len(sizes):
-        before = ends[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, before + HELD_MEMBERS, side="right")))
-        batches[first:last] = batch
-        first, batch = last, batch + 1
-    return batches
+    roots, which = np.unique(component, return_inverse=True)
+    facts = {"members": len(documents), "components": len(roots)}
+    return sorted_table("document", {"document": documents, "component": which.astype(np.int64)}, facts)
 
 
 def _sources(seen: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:

@@ -275,7 +275,7 @@ def test_the_answer_does_not_depend_on_parts(stage: MinhashDedup, monkeypatch: p
     assert facts["dropped"] > 8
     for parts in (1, 3, 7):
         rng.shuffle(rows)
-        monkeypatch.setattr(near_duplicates, "HELD_MEMBERS", 10 * parts)
+        monkeypatch.setattr(near_duplicates, "HELD_VALUES", 1500 * parts)
         monkeypatch.setattr(exchange, "BLOCK_DOCUMENTS", 12 * parts)
         monkeypatch.setattr(exchange, "RANGE_ENTRIES", 300 * parts)
         cut = [documents(*rows[part::parts]) for part in range(parts)]
@@ -361,8 +361,9 @@ class Watching(InMemory):
         return super().documents(part, rows, columns)
 
 
-def test_components_are_held_whole_and_up_to_a_number_of_members(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(near_duplicates, "HELD_MEMBERS", 4)
-    assert near_duplicates._batches(np.array([2, 2, 2, 7, 2])).tolist() == [0, 0, 1, 2, 3]
-    assert near_duplicates._batches(np.array([7, 4])).tolist() == [0, 1]
-    assert near_duplicates._batches(np.array([], np.int64)).tolist() == []
+@pytest.mark.parametrize(
+    ("weights", "found"),
+    [([2, 2, 2, 7, 2], [(0, 1), (2, 2), (3, 3), (4, 4)]), ([7, 4], [(0, 0), (1, 1)]), ([1, 1, 1], [(0, 2)]), ([], [])],
+)
+def test_components_are_held_whole_and_up_to_a_weight(weights: list[int], found: list[tuple[int, int]]) -> None:
+    assert exchange.batches(np.array(weights, np.int64), 4) == found
