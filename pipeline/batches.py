@@ -36,8 +36,8 @@ class Batch:
     table: pa.Table
     rows: np.ndarray
     faults: list[Fault] = field(default_factory=list)
-    verdicts: list[tuple[str, pa.Table]] = field(default_factory=list)
-    """label and verdicts of each Global of the segment before, in order"""
+    verdicts: list[tuple[str, pa.Table, pa.Table]] = field(default_factory=list)
+    """label, verdicts and cuts of each Global of the segment before, in order"""
     place: Callable[[int], str] | None = None
     """where the document at a position of `table` stands, for messages; None: the file's row says it"""
     skipped: dict[str, int] = field(default_factory=dict)

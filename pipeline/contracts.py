@@ -238,19 +238,21 @@ def check_solve(stage: Stage) -> None:
             "other parts, one of them empty": [[], *(everything[a:b] for a, b in itertools.pairwise(cuts))],
             "documents dealt to three parts in turn": [everything[start::3] for start in range(3)],
         }
+        if node.cuts:  # it may go by the order of the input
+            del ways["documents dealt to three parts in turn"]
         for what, parts in ways.items():
             if (other := _solve(node, table, parts)) != first:
                 key = min(key for key in {*first, *other} if first.get(key) != other.get(key))
                 raise Broken(f"{what}: the verdict on {key} is {other.get(key)} instead of {first.get(key)}")
         for key, verdict in first.items():
-            survivor = (verdict[5], verdict[6])
-            if survivor[1] is not None and survivor in first:
+            survivor = verdict[5:7]  # a cut has none
+            if survivor and survivor[1] is not None and survivor in first:
                 raise Broken(f"{key} is dropped for {survivor}, which is dropped itself")
         _solve(node, table, [])
 
 
-def _solve(node: Global, table: pa.Table, parts: list[list[int]]) -> dict[tuple[str, str], tuple[Any, ...]]:
-    """Verdict by (source, id)."""
+def _solve(node: Global, table: pa.Table, parts: list[list[int]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
+    """Verdict by (source, id), and what is cut by (source, id, start)."""
     pieces, documents = [], [table.take(pa.array(rows, pa.int64())) for rows in parts]
     for rows, piece in zip(parts, documents, strict=True):
         sketch = apply(node, piece).table
@@ -261,11 +263,15 @@ def _solve(node: Global, table: pa.Table, parts: list[list[int]]) -> dict[tuple[
     facts = node.solve(MemorySketches(pieces, documents), verdicts)
     if not isinstance(facts, dict):
         raise Broken(f"solve returned {type(facts).__name__}, expected a dict of facts")
-    found = {}
+    found: dict[tuple[Any, ...], tuple[Any, ...]] = {}
     for part, answer in verdicts.tables.items():
         for row in answer.to_pylist():
             at = parts[part][row["row"]]
             found[table["source"][at].as_py(), table["id"][at].as_py()] = tuple(row[name] for name in VERDICT.names[1:])
+    for part, cuts in verdicts.cuts.items():
+        for row in cuts.to_pylist():
+            at = parts[part][row["row"]]
+            found[table["source"][at].as_py(), table["id"][at].as_py(), row["start"]] = (row["stop"], row["type"])
     return found
 
 

@@ -52,15 +52,19 @@ def _search(task: Path, answer: Path) -> None:
     # Threads do not survive a fork: Arrow must not start any in this process.
     pa.set_cpu_count(1)
     pa.set_io_thread_count(1)
+    from pipeline.cuts import cut_texts
     from pipeline.worker import batches_in_progress, opened
 
     steps = opened(segment)
     found: dict[int, str] = {}
     for batch in batches_in_progress(segment, unit):
         fresh = ~np.isin(batch.rows, list(known))
-        for _, verdicts in batch.verdicts:
+        for _, verdicts, _ in batch.verdicts:
             fresh &= ~np.isin(batch.rows, verdicts.column("row").to_numpy())
         table, rows = batch.table.filter(pa.array(fresh)), batch.rows[fresh]
+        for label, _, cuts in batch.verdicts:
+            edited = cut_texts(label, cuts, table, rows)
+            table = table if edited is None else edited.table
         pending = [(0, len(rows))] if len(rows) else []
         while pending:
             start, stop = pending.pop()

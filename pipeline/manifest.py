@@ -192,7 +192,8 @@ def _step_counts(own: Sequence[dict[str, Any]], verdicts: dict[str, Any] | None)
         counts["in"], counts["out"] = list(own[0]["in"]), list(own[-1]["out"])
     if verdicts is not None:
         counts["in"] = [a + b for a, b in zip(verdicts["in"], counts["quarantined"], strict=True)]
-        counts["out"], counts["dropped"], counts["rules"] = verdicts["out"], verdicts["dropped"], verdicts["rules"]
+        for key in ("out", "dropped", "rules", "edited", "edits"):
+            counts[key] = verdicts[key]
     return counts
 
 

@@ -53,7 +53,7 @@ class PartWriter:
         for dropped in outcome.dropped:
             self._drops.append(self._drop_rows(dropped))
         for edits in outcome.edits:
-            self._edits.append(self._edit_rows(edits))
+            self.add_edits(edits)
         for failed in outcome.failed:
             self._quarantined.append(self._failed_rows(failed))
         for measured in outcome.measured:
@@ -72,6 +72,10 @@ class PartWriter:
             self._held.append(table)
         elif table.num_rows:
             self._write_documents(table, 0)
+
+    def add_edits(self, edits: Edits) -> None:
+        """Take over what a step told of its edits."""
+        self._edits.append(self._edit_rows(edits))
 
     def add_faults(self, faults: Sequence[Fault]) -> None:
         """Take over rows of input that are no documents."""

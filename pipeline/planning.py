@@ -239,11 +239,14 @@ def _check_available(stage: Stage, place: str, label: str) -> None:
 
 
 def _pieces(nodes: Sequence[Node]) -> list[tuple[list[Node], list[Node]]]:
-    """Nodes cut into segments: each ends with the Globals that stand next to each other."""
+    """Nodes cut into segments: each ends with the Globals that stand next to each other, or with one that cuts texts."""
     pieces: list[tuple[list[Node], list[Node]]] = [([], [])]
     for group in group_nodes(nodes):
         own, globals_ = pieces[-1]
         if isinstance(group[0].stage, Global):
+            if globals_ and isinstance(globals_[-1].stage, Global) and globals_[-1].stage.cuts:
+                globals_ = []
+                pieces.append(([], globals_))
             globals_.append(group[0])
             continue
         if globals_:

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from pipeline.function import Processed
 from pipeline.step_checks import check_edits
-from schemas.columns import VERDICT
+from pipeline.verdicts import fault_of_cuts
+from schemas.columns import CUT, VERDICT
 from stages.core.docs import Docs
 from stages.core.stage import Edited, Expand, Filter, Global, Stage
 
@@ -64,6 +65,7 @@ class MemoryVerdicts:
     def __init__(self, sizes: Sequence[int]) -> None:
         self._sizes = sizes
         self.tables: dict[int, pa.Table] = {}
+        self.cuts: dict[int, pa.Table] = {}
 
     def write(self, part: int, verdicts: pa.Table) -> None:
         """Keep one part's verdicts. Raises `Broken` if they are not as `VERDICT` asks."""
@@ -77,6 +79,18 @@ class MemoryVerdicts:
                 f"verdict rows of part {part} are {rows[:10]}, expected ascending, each once, in its {self._sizes[part]}"
             )
         self.tables[part] = verdicts
+
+    def cut(self, part: int, cuts: pa.Table) -> None:
+        """Keep what goes of one part's texts. Raises `Broken` if it is not as `CUT` asks."""
+        if not 0 <= part < len(self._sizes) or part in self.cuts:
+            raise Broken(f"solve cut part {part} " + ("twice" if part in self.cuts else "that does not exist"))
+        if not cuts.schema.equals(CUT):
+            raise Broken(f"cuts have the schema {brief(cuts.schema)}, expected CUT: {brief(CUT)}")
+        if fault := fault_of_cuts(cuts):
+            raise Broken(f"the cuts of part {part} {fault}")
+        if dropped := set(cuts["row"].to_pylist()) & set(self.tables[part]["row"].to_pylist() if part in self.tables else []):
+            raise Broken(f"row {min(dropped)} of part {part} is cut and dropped")
+        self.cuts[part] = cuts
 
 
 @dataclass

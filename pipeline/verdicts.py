@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.segment import Segment, committed_parts
-from schemas.columns import VERDICT
+from schemas.columns import CUT, VERDICT
 from schemas.errors import StageError
 from stages.core.stage import Global
 
@@ -27,6 +27,12 @@ def read_verdicts(folder: Path, part: int) -> pa.Table:
     """The verdicts of one Global on one part, sorted by row; most parts of most corpora have some."""
     path = folder / f"{part:012d}.parquet"
     return pq.read_table(path, use_threads=False) if path.is_file() else VERDICT.empty_table()
+
+
+def read_cuts(folder: Path, part: int) -> pa.Table:
+    """What one Global cuts out of the texts of one part."""
+    path = folder / f"{part:012d}-cuts.parquet"
+    return pq.read_table(path, use_threads=False) if path.is_file() else CUT.empty_table()
 
 
 class PartSketches:
@@ -141,6 +147,28 @@ class VerdictFiles:
         if table.num_rows:
             pq.write_table(table, path, compression="zstd")
             self.count += table.num_rows
+
+    def cut(self, part: int, cuts: pa.Table) -> None:
+        """What goes of the texts of one part."""
+        table = cuts.select(CUT.names).cast(CUT)
+        if fault := fault_of_cuts(table):
+            raise StageError(f"{self._label}: the cuts of part {part} {fault}")
+        path = self._folder / f"{part:012d}-cuts.parquet"
+        if path.exists():
+            raise StageError(f"{self._label}: two sets of cuts on part {part}")
+        if table.num_rows:
+            pq.write_table(table, path, compression="zstd")
+
+
+def fault_of_cuts(cuts: pa.Table) -> str | None:
+    """What is wrong with cuts, if anything."""
+    row, start, stop = (cuts.column(name).to_numpy() for name in ("row", "start", "stop"))
+    if (start >= stop).any() or (start < 0).any():
+        return "have spans that end before they begin"
+    same = row[1:] == row[:-1]
+    if (np.diff(row) < 0).any() or (same & (start[1:] < stop[:-1])).any():
+        return "are not sorted by row and start, or overlap"
+    return None
 
 
 def solve(segment: Segment, index: int, mapped: Mapped = map) -> dict[str, Any]:

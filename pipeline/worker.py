@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from pipeline import registry
 from pipeline.attempts import MARKS_BEFORE_ISOLATION, Attempt, unit_name
 from pipeline.batches import Batch, byte_lengths
+from pipeline.cuts import cut_out
 from pipeline.isolate import find_poison
 from pipeline.memory import choose_pool, release_memory
 from pipeline.origins import distinct, origins_of
@@ -22,7 +23,7 @@ from pipeline.segment import Segment, read_counts
 from pipeline.steps import Steps
 from pipeline.tally import add, merge
 from pipeline.units import CHUNKS, ROWS
-from pipeline.verdicts import read_verdicts
+from pipeline.verdicts import read_cuts, read_verdicts
 from pipeline.watch import WATCH
 from schemas.errors import StageError
 
@@ -181,8 +182,9 @@ def _run_batch(
             add(counts["quarantined"], len(batch.faults), sum(fault.bytes for fault in batch.faults))
         writer.add_faults(batch.faults)
     table, rows = batch.table, batch.rows
-    for label, verdicts in batch.verdicts:
+    for label, verdicts, cuts in batch.verdicts:
         table, rows = _apply_verdicts(label, verdicts, table, rows, writer)
+        table = cut_out(label, cuts, table, rows, writer)
     if poison and (bad := np.isin(rows, list(poison))).any():
         killed = table.filter(pa.array(bad))
         sizes = byte_lengths(killed.column("text")).sum()
@@ -224,7 +226,7 @@ def _apply_verdicts(
 def _read_documents(segment: Segment, part: int) -> Iterator[Batch]:
     """The documents of one part of the segment before, with the verdicts on them."""
     assert segment.parent is not None
-    verdicts = [(label, read_verdicts(folder, part)) for label, folder in segment.parent.solves]
+    verdicts = [(label, read_verdicts(folder, part), read_cuts(folder, part)) for label, folder in segment.parent.solves]
     row = 0
     with pq.ParquetFile(Path(segment.parent.folder, "parts", f"{part:012d}", "docs.parquet"), pre_buffer=False) as documents:
         for group in range(documents.metadata.num_row_groups):

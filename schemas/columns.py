@@ -99,10 +99,20 @@ EDITS = pa.schema(
         pa.field("length", pa.int64(), nullable=False),
     ]
 )
-"""One row for each edit of a Map that tells of its edits, never what stood there.
+"""One row for each edit of a step that tells of its edits, never what stood there.
 
 `offset` and `length` are code points of the text as it came to the step.
 """
+
+CUT = pa.schema(
+    [
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("start", pa.int64(), nullable=False),
+        pa.field("stop", pa.int64(), nullable=False),
+        pa.field("type", pa.string(), nullable=False),
+    ]
+)
+"""Spans that a Global cuts out of the texts of one part, in bytes of the text, sorted by row and start; none overlap."""
 
 VERDICT = pa.schema(
     [

@@ -84,6 +84,17 @@ def numpy_of(column: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(column.chunk(0).to_numpy() if column.num_chunks == 1 else column.to_numpy())
 
 
+def binary_of(column: pa.ChunkedArray) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets (int64) of the values of a large_binary column without nulls, and the bytes (uint8) they count in."""
+    array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+    chunk = pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
+    if not len(chunk):
+        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
+    _, offsets, data = chunk.buffers()
+    bounds = np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+    return bounds, np.frombuffer(data, np.uint8) if data is not None else np.zeros(0, np.uint8)
+
+
 def place_of(rows: LiveRows, block: Block) -> Range:
     """Numbers of the documents of a block."""
     return int(rows.starts[block[0]]), int(rows.starts[block[1]]) - 1

@@ -19,7 +19,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stages.core.exchange import Block, Range, batches, blocks, facts_of, in_range, numpy_of, place_of, ranges, sorted_table
+from stages.core.exchange import (
+    Block,
+    Range,
+    batches,
+    binary_of,
+    blocks,
+    facts_of,
+    in_range,
+    numpy_of,
+    place_of,
+    ranges,
+    sorted_table,
+)
 from stages.core.stage import Saved, Sketches, Verdicts
 from stages.core.survivors import (
     DROPPED,
@@ -193,12 +205,8 @@ def distinct_sets(sets: Callable[[Text], tuple[np.ndarray, np.ndarray]], text: T
 
 
 def _sets_of(column: pa.ChunkedArray) -> Sets:
-    array = column.combine_chunks()
-    chunk = pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
-    _, offsets, data = chunk.buffers()
-    bounds = np.frombuffer(offsets, np.int64)[chunk.offset : chunk.offset + len(chunk) + 1] // 8
-    hashes = np.frombuffer(data, np.uint64) if data is not None else NO_SETS.hashes
-    return Sets(frozen(bounds), frozen(hashes))
+    bounds, data = binary_of(column)
+    return Sets(frozen(bounds // 8), frozen(data[: bounds[-1]].view(np.uint64)))
 
 
 def _pairs(keys: Sequence[Saved], wanted: Range) -> pa.Table:

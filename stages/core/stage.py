@@ -199,9 +199,18 @@ class Verdicts(Protocol):
         At most one call for a part.
         """
 
+    def cut(self, part: int, cuts: pa.Table) -> None:
+        """Spans of the texts of one part that go, with the schema `CUT`, of documents that stay. At most one call for a part.
+
+        Only for a Global that says `cuts`.
+        """
+
 
 class Global(Stage):
     """Decides by looking at all documents, through a narrow sketch of each."""
+
+    cuts: ClassVar[bool] = False
+    """Whether it cuts spans out of texts. What follows sees the texts without them, so a segment ends with it."""
 
     def sketch_parameters(self) -> dict[str, Any]:
         """JSON-ready: the parameters that the sketch depends on. Where only others change, sketches are used again."""
@@ -222,6 +231,7 @@ class Global(Stage):
     def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
         """Write the verdicts of all parts; return JSON-ready facts for the manifest and the report.
 
-        The answer must not depend on how documents are cut into parts: ties are broken by (source, id), then by address.
+        The answer must not depend on how documents are cut into parts: ties are broken by (source, id), then by address. Where
+        it `cuts`, it may go by the order of the input alone.
         """
         raise NotImplementedError

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.trial import MemorySketches, MemoryTable
-from schemas.columns import VERDICT
+from pipeline.verdicts import fault_of_cuts
+from schemas.columns import CUT, VERDICT
 from stages.core.docs import Docs
 from stages.core.stage import Global
 
@@ -26,6 +27,8 @@ class InMemory:
             sketch = sketch.append_column("row", pa.array([3 * row + 1 for row in range(table.num_rows)], pa.int32()))
             self.sketched[part] = sketch.append_column("source", table["source"]).append_column("id", table["id"])
         self.written: dict[int, pa.Table] = {}
+        self.cuts: dict[int, pa.Table] = {}
+        self.tables = list(parts)
 
     def parts(self) -> list[int]:
         return sorted(self.sketched)
@@ -51,6 +54,27 @@ class InMemory:
         assert rows == sorted(set(rows))
         assert set(rows) <= set(self.sketched[part]["row"].to_pylist())
         self.written[part] = verdicts
+
+    def cut(self, part: int, cuts: pa.Table) -> None:
+        assert part not in self.cuts
+        assert cuts.schema.equals(CUT)
+        assert fault_of_cuts(cuts) is None
+        assert set(cuts["row"].to_pylist()) <= set(self.sketched[part]["row"].to_pylist())
+        self.cuts[part] = cuts
+
+    def cut_texts(self) -> list[str | None]:
+        """Each text without what is cut out of it; None for one that is dropped."""
+        left: list[str | None] = []
+        for part, table in enumerate(self.tables):
+            gone = set(self.written[part]["row"].to_pylist()) if part in self.written else set()
+            cuts = self.cuts[part].to_pylist() if part in self.cuts else []
+            for row, text in zip(self.sketched[part]["row"].to_pylist(), table["text"].to_pylist(), strict=True):
+                data = text.encode()
+                for cut in reversed([cut for cut in cuts if cut["row"] == row]):
+                    assert row not in gone
+                    data = data[: cut["start"]] + data[cut["stop"] :]
+                left.append(None if row in gone else data.decode())
+        return left
 
     def dropped(self) -> dict[tuple[str, str], tuple[str, str, float]]:
         """(source, id) of each dropped document: (source, id, similarity) of its survivor."""
