@@ -11,7 +11,6 @@ seconds of our whole run. Writes benchmarks/results/substrings.json.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -81,7 +80,9 @@ def run(args: argparse.Namespace, texts: dict[str, str], folder: Path) -> tuple[
 
     pq.write_table(pa.table({"id": list(texts), "text": list(texts.values())}), folder / "in.parquet")
     recipe = folder / "recipe.yaml"
-    recipe.write_text(f"name: substrings\ninput:\n  - path: {folder}/in.parquet\nstages:\n  - substring_dedup: {{min_tokens: {SIZE}}}\n")
+    recipe.write_text(
+        f"name: substrings\ninput:\n  - path: {folder}/in.parquet\nstages:\n  - substring_dedup: {{min_tokens: {SIZE}}}\n"
+    )
     command = [args.sluice, "run", str(recipe), "--output", str(folder / "run"), "--engine", "local", "--quiet"]
     began = time.monotonic()
     subprocess.run(command, check=True, stdout=sys.stderr)
