@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import cli_extractors, cli_look, cli_run, cli_stages
+from jobs import cli_extractors, cli_index, cli_look, cli_run, cli_stages
 from jobs.cli_terminal import Commands
 
 app = typer.Typer(
@@ -66,6 +66,7 @@ for name, function in (
     app.command(name, rich_help_panel=_STAGES)(function)
 new.command("filter")(cli_stages.new_filter)
 app.add_typer(new, name="new", rich_help_panel=_STAGES)
+app.add_typer(cli_index.index, name="index", rich_help_panel=_WORK)
 
 
 def main() -> None:

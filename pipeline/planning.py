@@ -180,7 +180,7 @@ def _segments(
         if last:
             parts += ["last", seed, _piece_bytes(output), output.shard_rows]
         fingerprint = digest(parts)
-        decided = [digest([_spec(node, models) for node in globals_[: number + 1]]) for number in range(len(globals_))]
+        decided = [digest([_solve_spec(node, models) for node in globals_[: number + 1]]) for number in range(len(globals_))]
         previous = segments[-1] if segments else None
         segments.append(
             Segment(
@@ -329,6 +329,13 @@ def _sketch_spec(node: Node, models: dict[str, str]) -> Any:
     """What of a Global decides its sketches."""
     assert isinstance(node.stage, Global)
     return {**_spec(node, models), "parameters": node.stage.sketch_parameters()}
+
+
+def _solve_spec(node: Node, models: dict[str, str]) -> Any:
+    """All that decides a Global's answer, besides its sketches."""
+    assert isinstance(node.stage, Global)
+    by = node.stage.decided_by()
+    return _spec(node, models) if by is None else {**_spec(node, models), "decided_by": by}
 
 
 def kind_of(stage: Stage) -> str:

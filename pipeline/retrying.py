@@ -42,14 +42,7 @@ def retry(
     known = orjson.loads(path.read_bytes()) if path.is_file() else Run(folder).manifest
     if "arguments" not in known:
         raise InputError(f"{path} does not tell how the run was started; start it again with its command")
-    start = known["arguments"]
-    arguments = {
-        "input": [_found_again(Input.model_validate(entry), start["working_folder"]) for entry in start["input"]],
-        "limit": start["limit"],
-        "sample": start["sample"],
-        "ids": start["ids"],
-        "segments": start["segments"],
-    }
+    start, arguments = known["arguments"], arguments_of(known)
     planned = plan(known["recipe"], output=folder, **arguments)
     told = _forget_failed(folder, known, planned)
     changed = planned.fingerprint != known["fingerprint"]
@@ -66,6 +59,18 @@ def retry(
         for line in told or ["no document is set aside but rows of the input that are no documents: nothing to do"]:
             print(f"sluice: {line}", file=sys.stderr)
     return run(known["recipe"], output=folder, engine=engine, workers=workers, progress=progress, force=changed, **arguments)
+
+
+def arguments_of(known: dict[str, Any]) -> dict[str, Any]:
+    """What a run was started with, besides its recipe, from its manifest: arguments of `plan`."""
+    start = known["arguments"]
+    return {
+        "input": [_found_again(Input.model_validate(entry), start["working_folder"]) for entry in start["input"]],
+        "limit": start["limit"],
+        "sample": start["sample"],
+        "ids": start["ids"],
+        "segments": start["segments"],
+    }
 
 
 def _found_again(entry: Input, working_folder: str) -> Input:

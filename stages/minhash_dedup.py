@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 
 from schemas.errors import StageError
 from stages.core.docs import Docs
-from stages.core.near_duplicates import NearDuplicates, band_name
+from stages.core.near_duplicates import NearDuplicates, band_name, distinct_sets
+from stages.core.sketch_index import JoinedSketches, RunVerdicts, SketchIndex
 from stages.core.stage import Global, Sketches, Verdicts
 from stages.kernels.datasketch_minhash import datasketch_minhash
 from stages.kernels.datatrove_minhash import datatrove_minhash
@@ -104,6 +105,12 @@ class MinhashDedup(Global):
         " signature",
     )
     chains: bool = Field(False, description="drop documents that are similar to the survivor only over others")
+    index: str | None = Field(
+        None, description="folder of an index of earlier crawls (`sluice index`), whose documents these are compared with, too"
+    )
+    supersede: bool = Field(
+        False, description="let `keep` decide between these documents and those of the index; else those of the index stay"
+    )
     alarm: Literal["warn", "stop", "off"] = Field("warn", description="what to do where duplicates wipe out too much")
     alarm_cluster: int = Field(10_000, description="documents in one cluster that raise the alarm", ge=2)
     alarm_source_fraction: float = Field(
@@ -130,6 +137,8 @@ class MinhashDedup(Global):
             raise ValueError("threshold needs verify: signature or exact; with verify: none a shared band decides")
         if self.verify == "none" and self.chains:
             raise ValueError("chains needs verify: signature or exact; with verify: none all chains count")
+        if self.index and self.keep == "root":
+            raise ValueError("index needs another keep than root, which goes by the order of one input")
         if "recall" in self.model_fields_set and self.bands and self.rows:
             raise ValueError("recall chooses bands and rows, which are given: leave out the one or the others")
         return self
@@ -142,9 +151,22 @@ class MinhashDedup(Global):
 
     def sketch_parameters(self) -> dict[str, Any]:
         deciding = {"threshold", "recall", "verify", "chains", "alarm", "alarm_cluster", "alarm_source_fraction", "keep"}
+        deciding |= {"index", "supersede"}
         bands, rows = self.shape
         score = self._keep() if self._keep_column() else None
         return {**self.model_dump(mode="json", exclude=deciding), "bands": bands, "rows": rows, "score": score}
+
+    def decided_by(self) -> Any:
+        if self.index is None:
+            return None
+        index = SketchIndex(self.index)
+        index.check(self.sketch_parameters(), self.compared())
+        return [str(index.folder.resolve()), index.state]
+
+    def compared(self) -> Literal["band", "signature", "set"]:
+        """What documents are compared by."""
+        verify: dict[str, Literal["band", "signature", "set"]] = {"none": "band", "signature": "signature", "exact": "set"}
+        return verify[self._verify()]
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -193,15 +215,25 @@ class MinhashDedup(Global):
         return minhash(text, self.shingle_size, self.shingle_unit, values, self.seed, bits, self.words or "plain")
 
     def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
+        if self.index is None:
+            return self.decide(sketches, verdicts)
+        joined = JoinedSketches(SketchIndex(self.index), sketches)
+        mine = RunVerdicts(joined, verdicts)
+        facts = self.decide(joined, mine)
+        return {**facts, "superseded": sum(table.num_rows for _, table in mine.superseded), "crawls": len(joined.index.crawls)}
+
+    def decide(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
+        """Write the verdicts on all documents of `sketches`; facts as those of `solve`."""
         bands, rows = self.shape
         verify, threshold = self._verify(), self.similarity()
         facts = NearDuplicates(
             bands=bands,
-            similar={"none": "band", "signature": "signature", "exact": "set"}[verify],  # type: ignore[arg-type]
+            similar=self.compared(),
             threshold=threshold,
             doubtful=threshold - DEVIATIONS * math.sqrt(threshold * (1 - threshold) / (bands * rows)),
             chains=self.chains,
             keep="score" if self._keep_column() else self._keep(),  # type: ignore[arg-type]
+            by_crawl=isinstance(sketches, JoinedSketches) and not self.supersede,
             signatures=self._signature_values,
             sets=self._shingles,
         ).solve(sketches, verdicts)
@@ -236,6 +268,10 @@ class MinhashDedup(Global):
                     f" (alarm_source_fraction is {self.alarm_source_fraction:g})"
                 )
         return found
+
+    def sets_of(self, text: Text) -> pa.LargeBinaryArray:
+        """The set of shingles of each text, 8 bytes each, as an index keeps it."""
+        return distinct_sets(self._shingles, text)
 
     def _shingles(self, text: Text) -> tuple[np.ndarray, np.ndarray]:
         return shingles(text, self.shingle_size, self.shingle_unit, 64, self.words or "plain")

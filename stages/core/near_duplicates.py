@@ -32,6 +32,7 @@ from stages.core.exchange import (
     ranges,
     sorted_table,
 )
+from stages.core.sketch_index import JoinedSketches
 from stages.core.stage import Saved, Sketches, Verdicts
 from stages.core.survivors import (
     DROPPED,
@@ -67,6 +68,7 @@ class NearDuplicates:
     doubtful  share of equal values below which sets are not compared
     chains    one document stays of all that are joined by similar pairs; else every dropped document is similar to its survivor
     keep      "first", "longest", "root", or "score", the highest value of that column of the sketch
+    by_crawl  documents of earlier crawls stay before others; sketches are `JoinedSketches`
     sets      hashes of the shingles of texts (uint64) and their offsets by document
     """
 
@@ -76,6 +78,7 @@ class NearDuplicates:
     doubtful: float
     chains: bool
     keep: Literal["first", "longest", "root", "score"]
+    by_crawl: bool
     signatures: Callable[[pa.ChunkedArray], np.ndarray]
     sets: Callable[[Text], tuple[np.ndarray, np.ndarray]]
 
@@ -134,22 +137,30 @@ class NearDuplicates:
         bounds = np.searchsorted(numbers, rows.starts[block[0] : block[1] + 1])
         score = {"longest": ["text_bytes"], "score": ["score"]}.get(self.keep, [])
         columns, tables, sets = ["row", "source", "id", "signature", *score], [], [pa.array([], pa.large_binary())]
+        joined_, crawls = isinstance(rows.sketches, JoinedSketches), [np.zeros(0, np.int32)]
         for at in range(*block):
             local = numbers[bounds[at - block[0]] : bounds[at - block[0] + 1]] - rows.starts[at]
             table = rows.read(at, columns).take(pa.array(local))
             if self.similar == "set" and len(local):
-                texts = rows.sketches.documents(rows.parts[at], numpy_of(table["row"]), ["text"])
-                sets.append(distinct_sets(self.sets, text_of(texts["text"])))
+                sets += self._sets_of_part(rows, at, local, table)
             tables.append(table)
+            crawls.append(np.full(len(local), rows.sketches.crawl(rows.parts[at]) if joined_ else 0, np.int32))  # type: ignore[attr-defined]
         joined = pa.concat_tables(tables)
         named = dict(zip(["source", "id", "signature", *["score" for _ in score]], joined.columns[1:], strict=True))
         weight = np.full(joined.num_rows, joined["signature"].type.byte_width // 8)
         if self.similar == "set":
             named["shingles"] = pa.chunked_array(sets)
             weight += pc.binary_length(named["shingles"]).to_numpy() // 8
-        return sorted_table(
-            "component", {"component": mine["component"], "document": mine["document"], "weight": weight, **named}
-        )
+        first = {"component": mine["component"], "document": mine["document"], "crawl": np.concatenate(crawls)}
+        return sorted_table("component", {**first, "weight": weight, **named})
+
+    def _sets_of_part(self, rows: LiveRows, at: int, local: np.ndarray, table: pa.Table) -> list[pa.Array]:
+        """Sets of some documents of a part: as an index keeps them, or of their texts."""
+        part = rows.parts[at]
+        if isinstance(rows.sketches, JoinedSketches) and rows.sketches.part_of_run(part) is None:
+            return list(rows.read(at, ["shingles"])["shingles"].take(pa.array(local)).chunks)
+        texts = rows.sketches.documents(part, numpy_of(table["row"]), ["text"])
+        return [distinct_sets(self.sets, text_of(texts["text"]))]
 
     def _decide(self, members: Sequence[Saved], wanted: Range) -> pa.Table:
         """`DROPPED` of the components of a range."""
@@ -160,7 +171,8 @@ class NearDuplicates:
             signature = self.signatures(table["signature"])
             order = np.lexsort((numbers, ~union_roots(signature, self.bands), component))
         else:
-            order = survivor_order(component, score, table["source"], table["id"])
+            crawl = numpy_of(table["crawl"]) if self.by_crawl else None
+            order = survivor_order(component, score, table["source"], table["id"], crawl)
         table, numbers, component = table.take(pa.array(order)), numbers[order], component[order]
         signature = self.signatures(table["signature"])
         sets = _sets_of(table["shingles"]) if self.similar == "set" else NO_SETS

@@ -216,6 +216,10 @@ class Global(Stage):
         """JSON-ready: the parameters that the sketch depends on. Where only others change, sketches are used again."""
         return self.model_dump(mode="json")
 
+    def decided_by(self) -> Any:
+        """JSON-ready: what else decides, beside parameters and sketches, such as the state of an index."""
+        return None
+
     def sketch_schema(self) -> pa.Schema:
         """Columns of the sketch (not `row`, `source`, `id`, which are added): 8 bytes to about 1 KB for a document."""
         raise NotImplementedError

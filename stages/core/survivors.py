@@ -43,13 +43,21 @@ class LiveRows:
         return self.sketches.read(self.parts[at], columns)
 
 
-def survivor_order(group: np.ndarray, score: np.ndarray | None, source: pa.ChunkedArray, id: pa.ChunkedArray) -> np.ndarray:
+def survivor_order(
+    group: np.ndarray,
+    score: np.ndarray | None,
+    source: pa.ChunkedArray,
+    id: pa.ChunkedArray,
+    crawl: np.ndarray | None = None,
+) -> np.ndarray:
     """Positions of documents by group, and in each group from the one that is kept before all others to the last.
 
-    A higher score comes first (NaN last), then the smaller source, then the smaller id (by code points), then the smaller
-    address: the documents are given in its order.
+    An earlier crawl comes first, if crawls are given. Then a higher score (NaN last), then the smaller source, then the smaller
+    id (by code points), then the smaller address: the documents are given in its order.
     """
     keys = {"group": pa.array(group)}
+    if crawl is not None:
+        keys["crawl"] = pa.array(crawl)
     if score is not None:
         keys["score"] = pa.array(score, pa.float64(), from_pandas=False)
     keys |= {"source": source, "id": id, "address": pa.array(np.arange(len(group)))}
