@@ -52,11 +52,10 @@ class Change:
 
     def as_json(self) -> dict[str, Any]:
         """JSON-ready."""
-        lists = {name: getattr(self, name).select(["source", "id", "survivor_source", "survivor_id"]) for name in self._lists()}
-        return {**stat(self.index), "taken_down": self.removed, **{name: table.to_pylist() for name, table in lists.items()}}
-
-    def _lists(self) -> tuple[str, str]:
-        return ("superseded", "restored")
+        columns = ["source", "id", "survivor_source", "survivor_id"]
+        lists = {"superseded": self.superseded, "restored": self.restored}
+        told = {name: table.select(columns).to_pylist() for name, table in lists.items()}
+        return {**stat(self.index), "taken_down": self.removed, **told}
 
 
 def build(folder: str | Path, run: str | Path, name: str | None = None) -> Change:
@@ -218,11 +217,8 @@ def _decide(before: SketchIndex, index: SketchIndex, removed: int = 0) -> Change
     earlier = before.dropped(DROPPED)
     index.decided(dropped)
     known = dropped.filter(pa.array(dropped["crawl"].to_numpy() < len(before.crawls)))
-    live = [
-        bool(index.live(crawl, part, np.array([row]))[0])
-        for crawl, part, row in zip(*(earlier[name].to_pylist() for name in PLACE), strict=True)
-    ]
-    return Change(index, _without(known, earlier), _without(earlier.filter(pa.array(live, pa.bool_())), dropped), removed)
+    restored = _without(_without(earlier, index.removed), dropped)
+    return Change(index, _without(known, earlier), restored, removed)
 
 
 def _named(sketches: _Alone, part: int, verdicts: pa.Table) -> pa.Table:
@@ -241,10 +237,13 @@ def _named(sketches: _Alone, part: int, verdicts: pa.Table) -> pa.Table:
 
 
 def _without(table: pa.Table, other: pa.Table) -> pa.Table:
-    """Rows of one whose place is not in the other."""
-    places = set(zip(*(other[name].to_pylist() for name in PLACE), strict=True))
-    mine = zip(*(table[name].to_pylist() for name in PLACE), strict=True)
-    return table.filter(pa.array([place not in places for place in mine], pa.bool_()))
+    """Rows of one whose place is not in the other, by place."""
+    import polars as pl
+
+    left, right = pl.from_arrow(table), pl.from_arrow(other.select(PLACE))
+    assert isinstance(left, pl.DataFrame)
+    assert isinstance(right, pl.DataFrame)
+    return left.join(right, on=PLACE, how="anti").sort(PLACE).to_arrow().cast(table.schema)
 
 
 def _is_meant(source: str, id: str, url: str | None, named: set[str], listed: set[str], hosts: set[str]) -> bool:
