@@ -51,6 +51,8 @@ from stages.kernels.text import Text, frozen, text_of
 
 HELD_VALUES = 2**24
 """values of signatures, and shingles, of the components that are decided on at once, or of one larger component"""
+JOINED_EDGES = 2**22
+"""edges that are at least put together at once"""
 MEMBER_PARTS = 64
 """parts of whose documents one task finds shingles: a part is some megabytes of text"""
 AT_ONCE = 2**20
@@ -234,9 +236,16 @@ def _pairs(keys: Sequence[Saved], wanted: Range) -> pa.Table:
 
 def _components(pairs: Sequence[Saved]) -> pa.Table:
     """Documents of components of two or more, by number, and the number of the component, by its smallest document."""
-    none = pa.table({"document": pa.array([], pa.int64()), "root": pa.array([], pa.int64())})
-    edges = pa.concat_tables([none, *(saved.read().replace_schema_metadata() for saved in pairs)]).combine_chunks()
-    documents, component = forest_of(numpy_of(edges["document"]), numpy_of(edges["root"]))
+    documents = component = np.zeros(0, np.int64)
+    pending: list[pa.Table] = []
+    for at, saved in enumerate(pairs):
+        pending.append(saved.read())
+        # a forest has one edge for a document, however many ranges join it: they are put together as they come
+        if at == len(pairs) - 1 or sum(table.num_rows for table in pending) > max(JOINED_EDGES, len(documents)):
+            left = [documents, *(numpy_of(table["document"]) for table in pending)]
+            right = [component, *(numpy_of(table["root"]) for table in pending)]
+            documents, component = forest_of(np.concatenate(left), np.concatenate(right))
+            pending.clear()
     roots, which = np.unique(component, return_inverse=True)
     facts = {"members": len(documents), "components": len(roots)}
     return sorted_table("document", {"document": documents, "component": which.astype(np.int64)}, facts)

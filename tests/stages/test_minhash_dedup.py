@@ -278,6 +278,7 @@ def test_the_answer_does_not_depend_on_parts(stage: MinhashDedup, monkeypatch: p
         monkeypatch.setattr(near_duplicates, "HELD_VALUES", 1500 * parts)
         monkeypatch.setattr(exchange, "BLOCK_DOCUMENTS", 12 * parts)
         monkeypatch.setattr(exchange, "RANGE_ENTRIES", 300 * parts)
+        monkeypatch.setattr(near_duplicates, "JOINED_EDGES", 4 * parts)
         cut = [documents(*rows[part::parts]) for part in range(parts)]
         assert solve(stage, *cut, documents()) == (expected, facts)
 
