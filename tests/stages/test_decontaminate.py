@@ -2,11 +2,9 @@
 
 import gzip
 import json
-import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,10 +12,7 @@ from pydantic import ValidationError
 
 from schemas.errors import InputError
 from stages.core.evaluation_sets import EvaluationSet, read_items
-from stages.decontaminate import Decontaminate, word_spans
-from stages.kernels.lookup import Lookup
-from stages.kernels.shingles import shingles
-from stages.kernels.text import text_of
+from stages.decontaminate import Decontaminate
 
 QUESTION = (
     "A farmer has twelve red hens and nine brown ones, and every hen lays two eggs on each day of the week, Sundays too. "
@@ -156,24 +151,3 @@ def test_other_files_and_two_sets_of_one_name_are_refused(folder: Path) -> None:
         Decontaminate(sets=[one, one])
 
 
-def test_words_have_places_as_their_hashes_have_numbers() -> None:
-    rng = random.Random(5)
-    alphabet = ["a", "B", "é", "1", "_", " ", "\n", ".", "-", "漢", "か", "ก", "ิ", "\u0301", "\u00ad", "👍", "ß", "한"]
-    texts = ["".join(rng.choices(alphabet, k=rng.randrange(40))) for _ in range(500)]
-    hashes, bounds = shingles(text_of(pa.array(texts)), 1, "word", 64, "plain")
-    for at, text in enumerate(texts):
-        spans = word_spans(text)
-        assert len(spans) == bounds[at + 1] - bounds[at]
-        alone = [shingles(text_of(pa.array([text[a:b]])), 1, "word", 64, "plain")[0].tolist() for a, b in spans]
-        assert alone == [[hash_] for hash_ in hashes[bounds[at] : bounds[at + 1]].tolist()]
-
-
-def test_a_table_finds_what_it_was_made_of() -> None:
-    rng = np.random.default_rng(1)
-    hashes = np.unique(
-        np.concatenate([rng.integers(0, 2**64, 1000, np.uint64), np.arange(50, dtype=np.uint64) << np.uint64(40)])
-    )
-    others = np.setdiff1d(np.arange(3000, dtype=np.uint64), hashes)
-    assert Lookup(hashes).find(hashes).tolist() == list(range(len(hashes)))
-    assert (Lookup(hashes).find(others) == -1).all()
-    assert Lookup(hashes[:0]).find(others).tolist() == [-1] * len(others)
