@@ -25,6 +25,8 @@ _SIDE_BY_SIDE = pa.schema(
 )
 EXAMPLE = Path(__file__).parent / "core" / "example_items.jsonl"
 """two items, written for trials of this stage"""
+
+
 class ContaminationMarks(Map):
     """Writes into columns what of evaluation sets a document holds, or cuts it out.
 
@@ -115,19 +117,17 @@ class ContaminationMarks(Map):
         share = np.zeros(table.num_rows)
         marks: dict[str, list[str | None]] = {name: [None] * table.num_rows for name in _MARKS}
         told: list[tuple[int, int, int, str]] = []  # document, bytes of the batch, item
-        for document, matches in index.find(text).items():
-            if not matches:
-                continue
-            share[document] = matches[0].overlap
+        for row, matches in index.find(text).items():
+            share[row] = matches[0].overlap
             found = [match for match in matches if match.overlap > self.max_overlap]
             if not found:
                 continue
             first = found[0]
             shown = (first.item.label, excerpt(text, *first.longest[2:4]), index.item_excerpt(first))
             for name, value in zip(_MARKS, shown, strict=True):
-                marks[name][document] = value
+                marks[name][row] = value
             spans = [(span.start, span.stop, match.item.label) for match in found for span in match.spans]
-            told += [(document, *span) for span in _apart(spans)]
+            told += [(row, *span) for span in _apart(spans)]
         document, start, stop = np.array([one[:3] for one in told], np.int64).reshape(-1, 3).T
         offset, end = code_points(text, np.repeat(document, 2), np.stack([start, stop], axis=1).ravel()).reshape(-1, 2).T
         if self.action == "cut":

@@ -136,9 +136,9 @@ class ContaminationIndex:
         overlaps: dict[int, float] = defaultdict(float)
         own: dict[int, dict[int, int]] = defaultdict(dict)
         for number, found in seen.items():
-            side = self._sides[number]
-            overlaps[side.item] = max(overlaps[side.item], len(found) / len(side.grams))
-            own[side.item].update({gram: side.grams[gram] for gram in found})
+            one = self._sides[number]
+            overlaps[one.item] = max(overlaps[one.item], len(found) / len(one.grams))
+            own[one.item].update({gram: one.grams[gram] for gram in found})
         places = list(zip(grams, *(column.tolist() for column in (hits.word, hits.start, hits.stop)), strict=True))
         sizes = self._grams.sizes
         matches = []

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from stages.kernels.compile import leaf
+from stages.kernels.compile import inlined, leaf
 from stages.kernels.folding import ALONE, JOINS, PASSED_OVER, lowered
 from stages.kernels.hashing import mix64
 from stages.kernels.lines import table_size
@@ -17,7 +17,7 @@ from stages.kernels.unicode import decode
 
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 """odd; the multiplier of the rolling hash"""
-_ONE, _SIX, _LOW_SIX = np.uint64(1), np.uint64(6), np.uint64(63)
+_ONE, _LOW_SIX = np.uint64(1), np.uint64(63)
 _HALF = np.uint64(32)
 
 
@@ -47,7 +47,8 @@ class Hits(NamedTuple):
 class _Table(NamedTuple):
     """Open addressing by hash; n-grams of one hash stand behind each other.
 
-    bitmap  bit `hash & (bits - 1)` of each n-gram; small enough for a cache, it answers for most of what is looked up
+    bitmap  three bits in one word for the first words of each n-gram, as many as the shortest one has: small enough for a
+            cache, it answers for most places of a document, and for n-grams of all sizes at once
     keys    hashes by slot
     grams   numbers by slot, -1 where there is none
     """
@@ -86,39 +87,40 @@ class ItemGrams:
 
     def __init__(self, text: Text, words: Words, first: np.ndarray, size: np.ndarray, bits: int = 64) -> None:
         """The n-gram i has the `size[i]` words from number `first[i]` (over all texts) on, all of one text."""
+        fold = lowered()
         self._shift = np.uint64(64 - bits)
-        self._kinds = np.unique(size).astype(np.int64)
-        slots = table_size(len(first) + 1)
-        bitmap = np.zeros(max(1, 16 * slots // 64), np.uint64)
-        table = _Table(bitmap, np.zeros(slots, np.uint64), np.full(slots, -1, np.int64))
-        given = _Grams(text.data, frozen(words.start), frozen(words.stop), frozen(first), frozen(size))
+        self._kinds = frozen(np.unique(size).astype(np.int64)) if len(size) else frozen(np.ones(1, np.int64))
         hashes = np.empty(len(text.data), np.uint64)
         for at, end, offsets, data in with_slack(text):
-            _hash_words(offsets, data, lowered(), hashes[words.offsets[at] : words.offsets[end]])
-        self.numbers = np.empty(len(first), np.int64)
-        keys = np.empty(len(first), np.uint64)
+            _hash_words(offsets, data, fold, hashes[words.offsets[at] : words.offsets[end]])
+        given = _Grams(text.data, frozen(words.start), frozen(words.stop), frozen(first), frozen(size))
+        keys, prefixes = np.empty(len(first), np.uint64), np.empty(len(first), np.uint64)
         _hash_grams(frozen(hashes), given.word, given.size, self._shift, keys)
-        different = np.empty(len(first), np.int64)
-        count = _put_all(frozen(keys), given, lowered(), table, different, self.numbers)
+        _hash_grams(frozen(hashes), given.word, frozen(np.full(len(first), self._kinds[0])), np.uint64(0), prefixes)
+        slots = table_size(len(first) + 1)
+        table = _Table(np.zeros(slots // 16, np.uint64), np.zeros(slots, np.uint64), np.full(slots, -1, np.int64))
+        numbered = given._replace(word=np.empty(len(first), np.int64), size=np.empty(len(first), np.int64))
+        self.numbers, different = np.empty(len(first), np.int64), np.empty(len(first), np.int64)
+        count = _put_all(frozen(keys), given, fold, table, numbered, different, self.numbers)
+        _mark(frozen(prefixes), table.bitmap)
         self.first = different[:count]
         self.sizes = size[self.first]
-        self._grams = given._replace(word=frozen(first[self.first]), size=frozen(self.sizes))
+        self._grams = given._replace(word=frozen(numbered.word[:count]), size=frozen(self.sizes))
         self._table = _Table(*map(frozen, table))
 
     def find(self, text: Text) -> Hits:
         """All n-grams in each of the texts."""
         longest = int(np.diff(text.offsets).max(initial=0))
         scratch = np.empty(longest, np.uint64), np.empty(longest, np.int64), np.empty(longest, np.int64)
-        rolling, gone = np.zeros(len(self._kinds), np.uint64), np.array([_power(int(n)) for n in self._kinds], np.uint64)
+        gone = np.uint64(pow(int(_STEP), int(self._kinds[0]), 2**64))
         parts: list[np.ndarray] = []
         for first, _, offsets, data in with_slack(text):
             room = max(256, len(data) // 512)
             while True:
                 found = np.empty((5, room), np.int64)
                 count = _find(
-                    offsets, data, lowered(), frozen(self._kinds), frozen(gone), rolling, self._shift, self._table, self._grams,
-                    *scratch, found,
-                )  # fmt: skip
+                    offsets, data, lowered(), self._kinds, gone, self._shift, self._table, self._grams, *scratch, found
+                )
                 if count <= room:
                     break
                 room = int(count)
@@ -127,10 +129,6 @@ class ItemGrams:
             found[3:] += text.offsets[first] - offsets[0]
             parts.append(found)
         return Hits(*np.concatenate(parts, axis=1))
-
-
-def _power(size: int) -> int:
-    return pow(int(_STEP), size, 2**64)
 
 
 @leaf
@@ -218,66 +216,94 @@ def _same_gram(data: Any, start: Any, stop: Any, word: Any, size: Any, grams: An
 
 
 @leaf
-def _put_all(keys: Any, given: Any, fold: Any, table: Any, different: Any, numbers: Any) -> Any:
+def _place_of(key: Any, data: Any, start: Any, stop: Any, word: Any, size: Any, table: Any, grams: Any, fold: Any) -> Any:
+    """The slot of an n-gram, or that where it would be put."""
+    mask = len(table.keys) - 1
+    slot = np.int64(key >> _HALF) & mask
+    while table.grams[slot] >= 0:
+        if table.keys[slot] == key and _same_gram(data, start, stop, word, size, grams, table.grams[slot], fold):
+            break
+        slot = (slot + 1) & mask
+    return slot
+
+
+@leaf
+def _put_all(keys: Any, given: Any, fold: Any, table: Any, numbered: Any, different: Any, numbers: Any) -> Any:
     """Put each n-gram that is not there yet into the table, under a number; return how many."""
     count = 0
-    mask, last_bit = len(table.keys) - 1, np.uint64(64 * len(table.bitmap) - 1)
     for gram in range(len(keys)):
-        key = keys[gram]
-        slot = np.int64(key >> _HALF) & mask
-        while table.grams[slot] >= 0:
-            other = table.grams[slot]
-            if table.keys[slot] == key and _same_gram(
-                given.data, given.start, given.stop, given.word[gram], given.size[gram], given, different[other], fold
-            ):
-                break
-            slot = (slot + 1) & mask
+        key, word, size = keys[gram], given.word[gram], given.size[gram]
+        slot = _place_of(key, given.data, given.start, given.stop, word, size, table, numbered, fold)
         if table.grams[slot] < 0:
             table.keys[slot], table.grams[slot] = key, count
-            bit = key & last_bit
-            table.bitmap[bit >> _SIX] |= _ONE << (bit & _LOW_SIX)
+            numbered.word[count], numbered.size[count] = word, size
             different[count] = gram
             count += 1
         numbers[gram] = table.grams[slot]
     return count
 
 
+@inlined
+def _bits(key: Any) -> Any:
+    one, two, three = key >> np.uint64(40), key >> np.uint64(46), key >> np.uint64(52)
+    return _ONE << (one & _LOW_SIX) | _ONE << (two & _LOW_SIX) | _ONE << (three & _LOW_SIX)
+
+
+@leaf
+def _mark(keys: Any, bitmap: Any) -> None:
+    last = np.uint64(len(bitmap) - 1)
+    for at in range(len(keys)):
+        bitmap[keys[at] & last] |= _bits(keys[at])
+
+
+@leaf
+def _has_key(key: Any, table: Any) -> Any:
+    mask = len(table.keys) - 1
+    slot = np.int64(key >> _HALF) & mask
+    while table.grams[slot] >= 0 and table.keys[slot] != key:
+        slot = (slot + 1) & mask
+    return table.grams[slot] >= 0
+
+
 @leaf
 def _find(
-    offsets: Any, data: Any, fold: Any, sizes: Any, gone: Any, rolling: Any, shift: Any, table: Any, grams: Any,
+    offsets: Any, data: Any, fold: Any, sizes: Any, gone: Any, shift: Any, table: Any, grams: Any,
     hashes: Any, start: Any, stop: Any, out: Any,
 ) -> Any:  # fmt: skip
     """Write what is found, as far as there is room; return how much that is."""
-    found, room = 0, out.shape[1]
-    mask, last_bit = len(table.keys) - 1, np.uint64(64 * len(table.bitmap) - 1)
+    found, room, shortest = 0, out.shape[1], np.uint64(sizes[0])
+    last = np.uint64(len(table.bitmap) - 1)
     for document in range(len(offsets) - 1):
-        count = word_hashes(data, offsets[document], offsets[document + 1], fold, hashes)
+        count = np.uint64(word_hashes(data, offsets[document], offsets[document + 1], fold, hashes))
         placed = False
-        for kind in range(len(sizes)):
-            rolling[kind] = 0
-        for word in range(count):
+        rolling = np.uint64(0)
+        for at in range(count):
+            end = np.uint64(at) + _ONE
+            rolling = rolling * _STEP + hashes[end - _ONE]
+            if end > shortest:
+                rolling -= hashes[end - shortest - _ONE] * gone
+            key = mix64(rolling)
+            if end < shortest or ~table.bitmap[key & last] & _bits(key):
+                continue
+            first, close, longer = end - shortest, end, rolling
             for kind in range(len(sizes)):
-                size = sizes[kind]
-                value = rolling[kind] * _STEP + hashes[word]
-                if word >= size:
-                    value -= hashes[word - size] * gone[kind]
-                rolling[kind] = value
-                key = mix64(value) >> shift
-                bit = key & last_bit
-                if word + 1 < size or not table.bitmap[bit >> _SIX] >> (bit & _LOW_SIX) & _ONE:
+                size = np.uint64(sizes[kind])
+                if first + size > count:
+                    break
+                while close < first + size:
+                    longer = longer * _STEP + hashes[close]
+                    close += _ONE
+                key = mix64(longer) >> shift
+                if not _has_key(key, table):
                     continue
-                slot = np.int64(key >> _HALF) & mask
-                first = word + 1 - size
-                while table.grams[slot] >= 0:
-                    if table.keys[slot] == key:
-                        if not placed:  # where words stand is asked of few documents
-                            _words(data, offsets[document], offsets[document + 1], fold, start, stop)
-                            placed = True
-                        if _same_gram(data, start, stop, first, size, grams, table.grams[slot], fold):
-                            if found < room:
-                                out[0, found], out[1, found], out[2, found] = document, table.grams[slot], first
-                                out[3, found], out[4, found] = start[first], stop[word]
-                            found += 1
-                            break
-                    slot = (slot + 1) & mask
+                if not placed:  # where words stand is asked of few documents
+                    _words(data, offsets[document], offsets[document + 1], fold, start, stop)
+                    placed = True
+                word = np.int64(first)
+                slot = _place_of(key, data, start, stop, word, sizes[kind], table, grams, fold)
+                if table.grams[slot] >= 0:
+                    if found < room:
+                        out[0, found], out[1, found], out[2, found] = document, table.grams[slot], word
+                        out[3, found], out[4, found] = start[word], stop[word + sizes[kind] - 1]
+                    found += 1
     return found

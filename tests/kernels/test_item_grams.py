@@ -13,13 +13,30 @@ from stages.kernels.item_grams import ItemGrams, words_of
 from stages.kernels.shingles import shingles
 from stages.kernels.text import text_of
 
-WORDS = ["the", "The", "of", "THE", "naïve", "café", "1", "10", "_", "straße", "漢字", "กิน", "a\u00adb", "ab", "ΣΑΣ", "σας", "İ"]
+WORDS = [
+    "the",
+    "The",
+    "of",
+    "THE",
+    "naïve",
+    "café",
+    "1",
+    "10",
+    "_",
+    "straße",
+    "漢字",
+    "กิน",
+    "a\u00adb",
+    "ab",
+    "ΣΑΣ",
+    "σας",
+    "İ",
+]
 GAPS = [" ", " ", "\n", ", ", "—", "... ", "\u200b", "\u3000"]
 
 
 def random_text(pick: random.Random, words: int, kinds: int) -> str:
     return "".join(pick.choice(WORDS[:kinds]) + pick.choice(GAPS) for _ in range(words))
-
 
 
 def grams_slowly(text: str, size: int) -> list[tuple[str, ...]]:
@@ -100,7 +117,27 @@ def test_a_table_of_nothing_finds_nothing() -> None:
 
 def test_words_have_places_as_their_hashes_have_numbers() -> None:
     pick = random.Random(5)
-    alphabet = ["a", "B", "é", "1", "_", " ", "\n", ".", "-", "漢", "か", "ก", "ิ", "\u0301", "\u00ad", "👍", "ß", "한", *CONSTRUCTS]
+    alphabet = [
+        "a",
+        "B",
+        "é",
+        "1",
+        "_",
+        " ",
+        "\n",
+        ".",
+        "-",
+        "漢",
+        "か",
+        "ก",
+        "ิ",
+        "\u0301",
+        "\u00ad",
+        "👍",
+        "ß",
+        "한",
+        *CONSTRUCTS,
+    ]
     values = ["".join(pick.choices(alphabet, k=pick.randrange(40))) for _ in range(1000)]
     text = text_of(pa.array(values, pa.large_string()))
     hashes, bounds = shingles(text, 1, "word", 64, "plain")
