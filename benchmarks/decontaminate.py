@@ -11,10 +11,10 @@ The share of each kind that is found is its recall; of hard negatives and clean 
 sluice      decontaminate as it is by default
 datatrove   0.10, NGramsDecontFilter with its defaults (12 words, answers and what overlaps them), and with find_query_ngrams
 
-Prints precision estimated from the same documents, too; the same for each evaluation set, where a document is right if it is the
-set that was put into it (mt_bench and vicuna_bench share items); what other limits than the default would find; and an item of each
-set beside what it was found in. With --corpus: how many documents of Parquet files into which nobody put anything are tagged, and on
-the first of them the speed of both, of one thread. Writes benchmarks/results/decontaminate.json.
+Prints precision estimated from the same documents, too; the same for each evaluation set, where a document is right if it is
+the set that was put into it (mt_bench and vicuna_bench share items); what other limits than the default would find; and an item
+of each set beside what it was found in. With --corpus: how many documents of Parquet files into which nobody put anything are
+tagged, and on the first of them the speed of both, of one thread. Writes benchmarks/results/decontaminate.json.
 """
 
 from __future__ import annotations
