@@ -44,7 +44,7 @@ SETS = [
 ]
 CLEAN = ("hard_negative", "clean")
 LIMITS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
-TIMED, TURNS = 600, 3
+TIMED, TURNS = 1500, 5
 """documents of the corpus on which both are timed, and how often; the shortest time counts"""
 
 
