@@ -61,6 +61,16 @@ def _read_items(one: EvaluationSet, modified: int, size: int) -> tuple[Item, ...
     return tuple(items)
 
 
+def read_texts(path: str) -> list[str]:
+    """Lines of a text file that are not empty."""
+    try:
+        return [line for line in _content(path).decode().split("\n") if line.strip()]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 at byte {error.start}") from error
+
+
 def _rows(path: str) -> Iterable[Mapping[str, Any]]:
     stem = path.removesuffix(".gz").removesuffix(".zst")
     if stem.endswith(".parquet"):

@@ -2,21 +2,18 @@
 
 import gzip
 import json
-import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
 from schemas.errors import InputError
-from stages.core.evaluation_sets import EvaluationSet, read_items
-from stages.decontaminate import Decontaminate, word_spans
-from stages.kernels.lookup import Lookup
-from stages.kernels.shingles import shingles
+from stages.core.contamination import ContaminationIndex
+from stages.core.evaluation_sets import EvaluationSet, Item, read_items
+from stages.decontaminate import Decontaminate
 from stages.kernels.text import text_of
 
 QUESTION = (
@@ -110,6 +107,71 @@ def test_cut_takes_out_the_words_that_match_and_tells(folder: Path) -> None:
     assert (edited.offset.tolist(), edited.length.tolist()) == ([text.index("Which")], [len(SHORT) - 1])
 
 
+def test_n_grams_of_generic_texts_do_not_count(folder: Path) -> None:
+    words = QUESTION.split()
+    generic = folder / "generic.txt"
+    generic.write_text(f"unrelated\n\n> {' '.join(words[:15])}!\n")
+    text = " ".join(words[:15])
+    assert marked(stage(folder), text)["contamination"] == [3 / (len(words) - 12)]
+    assert marked(stage(folder, generic=[str(generic)]), text)["contamination"] == [0.0]
+    assert marked(stage(folder, generic=[str(generic)]), QUESTION)["contamination"] == [1.0]
+    assert stage(folder, generic=[str(generic)]).nodes()[0].files() == (str(folder / "set.jsonl"), str(generic))
+
+
+def test_a_generic_text_that_cannot_be_read_is_named(folder: Path) -> None:
+    (folder / "binary").write_bytes(b"a\xff")
+    with pytest.raises(InputError, match=r"nowhere\.txt cannot be read"):
+        marked(stage(folder, generic=[str(folder / "nowhere.txt")]), "")
+    with pytest.raises(InputError, match="not UTF-8 at byte 1"):
+        marked(stage(folder, generic=[str(folder / "binary")]), "")
+
+
+@pytest.mark.parametrize(("keys", "why"), [({"min_words": 100}, "fewer than min_words"), ({"max_items": 1}, "say nothing")])
+def test_a_set_of_which_nothing_can_be_found_is_an_error(tmp_path: Path, keys: dict[str, int], why: str) -> None:
+    (tmp_path / "set.jsonl").write_text((json.dumps({"q": QUESTION, "a": ANSWER}) + "\n") * 2)
+    with pytest.raises(InputError, match=f"none of the 2 items of eval can be found.*{why}"):
+        marked(stage(tmp_path, **keys), "")
+
+
+def test_document_and_item_are_shown_side_by_side(folder: Path) -> None:
+    upper = f"é {QUESTION.upper()} - {SHORT}"
+    table = pa.table({"id": ["a", "b"], "text": pa.array([HOST, upper], pa.large_string())})
+    made = stage(folder).nodes()[0]
+    assert (
+        made.side_by_side(table).to_pylist()
+        == [  # type: ignore[attr-defined]
+            {"row": 1, "id": "b", "set": "eval", "item": number, "overlap": 1.0, "document": document, "matches": item}
+            for number, document, item in ((0, QUESTION.upper()[:-1], QUESTION[:-1]), (1, SHORT[:-1], SHORT[:-1]))
+        ]
+    )
+    assert made.side_by_side(table.slice(0, 1)).num_rows == 0  # type: ignore[attr-defined]
+    assert "id" not in made.side_by_side(table.select(["text"])).column_names  # type: ignore[attr-defined]
+
+
+def test_the_item_is_shown_as_it_stands_there(folder: Path) -> None:
+    middle = " ".join(QUESTION.split()[10:30])
+    found = marked(stage(folder), f"{HOST}{middle.upper().replace(' ', '_ ').replace('_', ' --')}", HOST)
+    assert found["contaminated_item"] == [middle.rstrip(","), None]
+
+
+def test_an_excerpt_is_not_longer_than_200_characters(tmp_path: Path) -> None:
+    question = "ж" + QUESTION * 3
+    (tmp_path / "set.jsonl").write_text(json.dumps({"q": question, "a": ""}))
+    found = marked(stage(tmp_path), question)
+    assert found["contaminated_span"] == found["contaminated_item"] == [question[:200]]
+
+
+def test_hashes_that_are_equal_find_nothing_that_is_not_there() -> None:
+    words = [f"w{number}" for number in range(40)]
+    items = [Item("s", number, " ".join(words[number:] + words[:number]), "") for number in range(0, 40, 4)]
+    other = " ".join(reversed(words))
+    documents = text_of(pa.array([items[3].question, other * 50], pa.large_string()))
+    for bits in (64, 2):
+        found = ContaminationIndex(items, 13, 8, 10, bits=bits).find(documents)
+        assert {document: matches[0].item.number for document, matches in found.items()} == {0: 12}
+        assert found[0][0].overlap == 1.0
+
+
 def test_drop_is_a_rule_with_the_share_as_its_value(folder: Path) -> None:
     marks, limit = stage(folder, action="drop").nodes()
     assert (marks.action, limit.max_overlap) == ("tag", 0.1)  # type: ignore[attr-defined]
@@ -154,26 +216,3 @@ def test_other_files_and_two_sets_of_one_name_are_refused(folder: Path) -> None:
     one = {"name": "s", "path": str(folder / "set.jsonl"), "question": "q"}
     with pytest.raises(ValidationError, match="same name"):
         Decontaminate(sets=[one, one])
-
-
-def test_words_have_places_as_their_hashes_have_numbers() -> None:
-    rng = random.Random(5)
-    alphabet = ["a", "B", "é", "1", "_", " ", "\n", ".", "-", "漢", "か", "ก", "ิ", "\u0301", "\u00ad", "👍", "ß", "한"]
-    texts = ["".join(rng.choices(alphabet, k=rng.randrange(40))) for _ in range(500)]
-    hashes, bounds = shingles(text_of(pa.array(texts)), 1, "word", 64, "plain")
-    for at, text in enumerate(texts):
-        spans = word_spans(text)
-        assert len(spans) == bounds[at + 1] - bounds[at]
-        alone = [shingles(text_of(pa.array([text[a:b]])), 1, "word", 64, "plain")[0].tolist() for a, b in spans]
-        assert alone == [[hash_] for hash_ in hashes[bounds[at] : bounds[at + 1]].tolist()]
-
-
-def test_a_table_finds_what_it_was_made_of() -> None:
-    rng = np.random.default_rng(1)
-    hashes = np.unique(
-        np.concatenate([rng.integers(0, 2**64, 1000, np.uint64), np.arange(50, dtype=np.uint64) << np.uint64(40)])
-    )
-    others = np.setdiff1d(np.arange(3000, dtype=np.uint64), hashes)
-    assert Lookup(hashes).find(hashes).tolist() == list(range(len(hashes)))
-    assert (Lookup(hashes).find(others) == -1).all()
-    assert Lookup(hashes[:0]).find(others).tolist() == [-1] * len(others)
