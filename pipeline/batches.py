@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from pipeline.function import TYPES
 from pipeline.sources import InputFile
+from pipeline.verdicts import Decision
 from schemas.columns import DOCUMENT
 
 EXCERPT = 200
@@ -36,8 +37,8 @@ class Batch:
     table: pa.Table
     rows: np.ndarray
     faults: list[Fault] = field(default_factory=list)
-    verdicts: list[tuple[str, pa.Table, pa.Table]] = field(default_factory=list)
-    """label, verdicts and cuts of each Global of the segment before, in order"""
+    decisions: list[Decision] = field(default_factory=list)
+    """of each Global of the segment before, in order"""
     place: Callable[[int], str] | None = None
     """where the document at a position of `table` stands, for messages; None: the file's row says it"""
     skipped: dict[str, int] = field(default_factory=dict)
@@ -55,8 +56,8 @@ class Batch:
         edge = int(self.rows[count])
         before = [fault for fault in self.faults if fault.row < edge]
         after = [fault for fault in self.faults if fault.row >= edge]
-        head = Batch(self.table.slice(0, count), self.rows[:count], before, self.verdicts, skipped=self.skipped)
-        return head, Batch(self.table.slice(count), self.rows[count:], after, self.verdicts)
+        head = Batch(self.table.slice(0, count), self.rows[:count], before, self.decisions, skipped=self.skipped)
+        return head, Batch(self.table.slice(count), self.rows[count:], after, self.decisions)
 
     def bytes(self) -> int:
         """UTF-8 bytes of text."""

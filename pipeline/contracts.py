@@ -124,8 +124,8 @@ def check_writes(stage: Stage) -> None:
     """Columns of `columns_written` appear with their types; every other column is left as it was."""
     for node, table in _nodes(stage):
         if isinstance(node, Filter | Global):
-            if node.columns_written():
-                raise Broken("a Filter or Global adds no columns; columns_written must be empty")
+            if isinstance(node, Filter) and node.columns_written():
+                raise Broken("a Filter adds no columns; columns_written must be empty")
             continue
         outcome = apply(node, table)
         result, written = outcome.table, node.columns_written()
@@ -252,14 +252,14 @@ def check_solve(stage: Stage) -> None:
 
 
 def _solve(node: Global, table: pa.Table, parts: list[list[int]]) -> dict[tuple[Any, ...], tuple[Any, ...]]:
-    """Verdict by (source, id), and what is cut by (source, id, start)."""
+    """Verdict by (source, id), what is cut by (source, id, start), values by (source, id)."""
     pieces, documents = [], [table.take(pa.array(rows, pa.int64())) for rows in parts]
     for rows, piece in zip(parts, documents, strict=True):
         sketch = apply(node, piece).table
         for name in ("source", "id"):
             sketch = sketch.append_column(name, piece.column(name))
         pieces.append(sketch.append_column("row", pa.array(range(len(rows)), pa.int32())))
-    verdicts = MemoryVerdicts([len(rows) for rows in parts])
+    verdicts = MemoryVerdicts([len(rows) for rows in parts], node.columns_written())
     facts = node.solve(MemorySketches(pieces, documents), verdicts)
     if not isinstance(facts, dict):
         raise Broken(f"solve returned {type(facts).__name__}, expected a dict of facts")
@@ -272,6 +272,10 @@ def _solve(node: Global, table: pa.Table, parts: list[list[int]]) -> dict[tuple[
         for row in cuts.to_pylist():
             at = parts[part][row["row"]]
             found[table["source"][at].as_py(), table["id"][at].as_py(), row["start"]] = (row["stop"], row["type"])
+    for part, values in verdicts.values.items():
+        for row in values.to_pylist():
+            at = parts[part][row.pop("row")]
+            found[table["source"][at].as_py(), table["id"][at].as_py(), "values"] = (row,)
     return found
 
 

@@ -32,11 +32,17 @@ class Engine(Protocol):
     ) -> None: ...
 
     def map(
-        self, function: Callable[[Any], Any], items: Sequence[Any], label: str, begun: Callable[[], bool] = lambda: True
+        self,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        label: str,
+        begun: Callable[[], bool] = lambda: True,
+        model_bytes: int = 0,
     ) -> Iterator[Any]:
         """Results in any order. An error of the function is raised here, as it was raised there.
 
-        begun  whether any task has started to work: an engine that never gets there says so instead of hanging
+        begun        whether any task has started to work: an engine that never gets there says so instead of hanging
+        model_bytes  memory of the model that the function loads once in a process, if it does
         """
 
     def call(self, function: Callable[[], Any], label: str, begun: Callable[[], bool] = lambda: True) -> Any:
@@ -70,9 +76,14 @@ class LocalEngine:
         self._stop.set()
 
     def map(
-        self, function: Callable[[Any], Any], items: Sequence[Any], label: str, begun: Callable[[], bool] = lambda: True
+        self,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        label: str,
+        begun: Callable[[], bool] = lambda: True,
+        model_bytes: int = 0,
     ) -> Iterator[Any]:
-        """Results in the order in which they are finished."""
+        """Results in the order in which they are finished. A model is loaded once, for all threads."""
         if self.workers == 1:
             for item in items:
                 yield function(item)

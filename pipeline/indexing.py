@@ -185,7 +185,9 @@ class _Alone(JoinedSketches):
         super().__init__(index, None)
         self._folder = folder
 
-    def round(self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any]) -> list[SavedTable]:
+    def round(
+        self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any], model_bytes: int = 0
+    ) -> list[SavedTable]:
         saved = [SavedTable(self._folder / f"{name}-{number:06d}.arrow") for number in range(len(items))]
         for table, item in zip(saved, items, strict=True):
             _save(function, (table, item))
@@ -193,16 +195,13 @@ class _Alone(JoinedSketches):
 
 
 class _Kept:
-    """`Verdicts` that are kept by part."""
+    """`Drops` that are kept by part."""
 
     def __init__(self) -> None:
         self.tables: dict[int, pa.Table] = {}
 
     def write(self, part: int, verdicts: pa.Table) -> None:
         self.tables[part] = verdicts
-
-    def cut(self, part: int, cuts: pa.Table) -> None:
-        raise NotImplementedError
 
 
 def _decide(before: SketchIndex, index: SketchIndex, removed: int = 0) -> Change:

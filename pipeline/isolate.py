@@ -59,12 +59,12 @@ def _search(task: Path, answer: Path) -> None:
     found: dict[int, str] = {}
     for batch in batches_in_progress(segment, unit):
         fresh = ~np.isin(batch.rows, list(known))
-        for _, verdicts, _ in batch.verdicts:
-            fresh &= ~np.isin(batch.rows, verdicts.column("row").to_numpy())
+        for decision in batch.decisions:
+            fresh &= ~np.isin(batch.rows, decision.verdicts.column("row").to_numpy())
         table, rows = batch.table.filter(pa.array(fresh)), batch.rows[fresh]
-        for label, _, cuts in batch.verdicts:
-            edited = cut_texts(label, cuts, table, rows)
-            table = table if edited is None else edited.table
+        for decision in batch.decisions:
+            edited = cut_texts(decision.label, decision.cuts, table, rows)
+            table = decision.with_values(table if edited is None else edited.table, rows)
         pending = [(0, len(rows))] if len(rows) else []
         while pending:
             start, stop = pending.pop()

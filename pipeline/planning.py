@@ -163,12 +163,13 @@ def _segments(
     nodes = _nodes(recipe)
     models = {path: file_digest(path) for path in dict.fromkeys(path for node in nodes for path in _files(node))}
     output, keys = recipe.keys.output, recipe.keys
-    schema_now = schema
+    after = schema
     segments: list[Segment] = []
     pieces = _pieces(nodes)
     for index, (own, globals_) in enumerate(pieces):
         last = index == len(pieces) - 1
-        schema_now = _checked_schema(schema_now, own, globals_)
+        schema_now = _checked_schema(after, own)
+        after = _checked_schema(schema_now, globals_)
         seed = keys.seed if last and output.order == "seeded" else None
         parts: list[Any] = [
             fingerprint,
@@ -207,7 +208,10 @@ def _segments(
 
 
 def _as_parent(segment: Segment) -> ParentSegment:
-    solves = [(node.label, segment.solve_folder(index)) for index, node in enumerate(segment.globals)]
+    solves = [
+        (node.label, segment.solve_folder(index), pa.schema(list(node.stage.columns_written().items())))
+        for index, node in enumerate(segment.globals)
+    ]
     return ParentSegment(segment.folder, tuple(solves))
 
 
@@ -239,12 +243,12 @@ def _check_available(stage: Stage, place: str, label: str) -> None:
 
 
 def _pieces(nodes: Sequence[Node]) -> list[tuple[list[Node], list[Node]]]:
-    """Nodes cut into segments: each ends with the Globals that stand next to each other, or with one that cuts texts."""
+    """Nodes cut into segments: each ends with the Globals that stand next to each other, or with one that changes documents."""
     pieces: list[tuple[list[Node], list[Node]]] = [([], [])]
     for group in group_nodes(nodes):
         own, globals_ = pieces[-1]
         if isinstance(group[0].stage, Global):
-            if globals_ and isinstance(globals_[-1].stage, Global) and globals_[-1].stage.cuts:
+            if globals_ and isinstance(globals_[-1].stage, Global) and globals_[-1].stage.changes_documents():
                 globals_ = []
                 pieces.append(([], globals_))
             globals_.append(group[0])
@@ -261,10 +265,10 @@ def _pieces(nodes: Sequence[Node]) -> list[tuple[list[Node], list[Node]]]:
     return pieces
 
 
-def _checked_schema(schema: pa.Schema, own: Sequence[Node], globals_: Sequence[Node]) -> pa.Schema:
+def _checked_schema(schema: pa.Schema, nodes: Sequence[Node]) -> pa.Schema:
     """Columns after these steps. Raises if a step reads a column that is not there."""
     fields = {field.name: field for field in schema}
-    for node in (*own, *globals_):
+    for node in nodes:
         for column in _reads(node.stage):
             if column not in fields:
                 place = f"{node.place}: " if node.place else ""

@@ -16,6 +16,9 @@ from pipeline.engines import cores
 from schemas.errors import SluiceError, StageError, Stalled
 from schemas.recipe import Resources
 
+PROCESS_BYTES = 1_000_000_000
+"""Memory of a process with a model in it, beside twice the model: libraries, and the units in work."""
+
 
 class RayEngine:
     """Tasks of one CPU each on a Ray cluster: the one at `address` or of the environment, else one made on this machine."""
@@ -78,23 +81,46 @@ class RayEngine:
             ray.shutdown()
 
     def map(
-        self, function: Callable[[Any], Any], items: Sequence[Any], label: str, begun: Callable[[], bool] = lambda: True
+        self,
+        function: Callable[[Any], Any],
+        items: Sequence[Any],
+        label: str,
+        begun: Callable[[], bool] = lambda: True,
+        model_bytes: int = 0,
     ) -> Iterator[Any]:
         """Results in the order in which they are finished."""
         import ray
 
         if not items:
             return
-        call = _Call(function)
         rows = [{"item": pickle.dumps(item)} for item in items]
-        dataset = ray.data.from_items(rows, override_num_blocks=len(rows)).map(
-            call, num_cpus=1, compute=ray.data.TaskPoolStrategy(size=min(self.workers, len(rows)))
-        )
+        units = ray.data.from_items(rows, override_num_blocks=len(rows))
+        if model_bytes:
+            dataset = self._with_actors(units, function, len(rows), model_bytes)
+        else:
+            size = min(self.workers, len(rows))
+            dataset = units.map(_Call(function), num_cpus=1, compute=ray.data.TaskPoolStrategy(size=size))
         watchdog = _Watchdog(label, self._waiting, begun, self._resources.stall_seconds)
         try:
             yield from self._answers(watchdog, iter(dataset.iter_rows()), lambda row: row["answer"], label)
         finally:
             watchdog.close()
+
+    def _with_actors(self, units: Any, function: Callable[[Any], Any], count: int, model_bytes: int) -> Any:
+        """The function in actors that keep their model: one for each GPU, else for each CPU, as far as memory goes."""
+        import ray
+
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        gpus = int(resources.get("GPU", 0))
+        room = int(resources.get("memory", 0) // (2 * model_bytes + PROCESS_BYTES))
+        size = max(1, min(gpus or self.workers, room, count))
+        return units.map(
+            _ModelCall,
+            fn_constructor_args=(function,),
+            num_cpus=1,
+            num_gpus=1 if gpus else None,
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=size, initial_size=size),
+        )
 
     def _answers(self, watchdog: "_Watchdog", found: Iterator[Any], take: Callable[[Any], bytes], label: str) -> Iterator[Any]:
         """What tasks answered; an error that came home is raised here."""
@@ -159,6 +185,10 @@ class _Call:
             answer = StageError(f"{type(error).__name__}: {error}")
             answer.__cause__ = error
         return {"answer": pickle.dumps(answer)}
+
+
+class _ModelCall(_Call):
+    """The same as an actor, which Ray Data makes of a class."""
 
 
 class _Watchdog:

@@ -34,6 +34,7 @@ from pipeline.units import Unit, rows_about
 from pipeline.verdicts import PartSketches, solve, solved
 from pipeline.worker import run_units
 from schemas.errors import FailureBudgetExceeded, RecipeError
+from stages.core.model import Model
 
 EngineName = Literal["ray", "local"]
 ONE_TASK_DOCUMENTS = 300_000
@@ -156,10 +157,7 @@ def _work(planned: Plan, engine: Engine, folder: Path, shown: Progress, facts: d
         _check_failures(planned, sums)
         for index, node in enumerate(segment.globals):
             if solved(segment, index) is None:
-                label = f"{node.label}: decide"
-                shown.phase(label, 1)
-                _solve(segment, index, engine, label)
-                shown.advance()
+                _solve(segment, index, engine, shown, f"{node.label}: decide")
     shards = _write_data(planned, engine, folder, shown)
     repeated = engine.call(partial(manifest.repeated_ids, planned.segments[-1]), "look for repeated ids")
     return _Done(planned, sums, shards, repeated)
@@ -207,13 +205,23 @@ def _run_segment(planned: Plan, segment: Segment, sums: list[dict[str, Any]], en
     remove_staged(segment)
 
 
-def _solve(segment: Segment, index: int, engine: Engine, label: str) -> None:
-    """Few documents are decided in one task, many by rounds of tasks."""
+def _solve(segment: Segment, index: int, engine: Engine, shown: Progress, label: str) -> None:
+    """Few documents are decided in one task, many, or those that a model is asked about, by rounds of tasks."""
     begun = _changes(Path(segment.folder, "solves"))
-    if PartSketches(segment, index).rows() <= ONE_TASK_DOCUMENTS:
+    few = PartSketches(segment, index).rows() <= ONE_TASK_DOCUMENTS
+    if few and not isinstance(segment.globals[index].stage, Model):
+        shown.phase(label, 1)
         engine.call(partial(solve, segment, index), label, begun=begun)
-    else:
-        solve(segment, index, lambda function, items: engine.map(function, items, label, begun=begun))
+        shown.advance()
+        return
+
+    def mapped(function: Callable[[Any], Any], items: Sequence[Any], model_bytes: int) -> Iterator[Any]:
+        shown.phase(label, len(items))
+        for answer in engine.map(function, items, label, begun=begun, model_bytes=model_bytes):
+            shown.advance()
+            yield answer
+
+    solve(segment, index, mapped)
 
 
 def _bundles(segment: Segment, todo: Sequence[Unit], engine: Engine) -> list[list[Unit]]:

@@ -81,8 +81,8 @@ class ParentSegment:
     """What a later segment reads: the documents of the one before, masked by the verdicts of its Globals."""
 
     folder: str
-    solves: tuple[tuple[str, Path], ...]
-    """label and folder of each, in the order in which they were solved"""
+    solves: tuple[tuple[str, Path, pa.Schema], ...]
+    """label, folder and added columns of each, in the order in which they were solved"""
 
 
 def digest(value: Any) -> str:

@@ -86,7 +86,9 @@ def _values(column: str, rows: int) -> pa.Array:
     if kind is None:
         kind = pa.string() if "language" in column and "score" not in column else pa.float64()
     made: list[Any]
-    if pa.types.is_integer(kind):
+    if pa.types.is_fixed_size_list(kind):
+        made = [[((row * 37 + at * at) % 11) / 10 - 0.5 for at in range(kind.list_size)] for row in range(rows)]
+    elif pa.types.is_integer(kind):
         made = [(row * 7) % 100 for row in range(rows)]
     elif pa.types.is_floating(kind):
         made = [((row * 37) % 101) / 100 for row in range(rows)]

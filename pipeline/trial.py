@@ -1,7 +1,7 @@
 """One batch through a stage, outside of any run: what comes back is checked for its form and can be compared."""
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,9 @@ class MemorySketches:
         """Columns of the documents at these rows of one part."""
         return self._documents[part].select(list(columns)).take(pa.array(rows, pa.int64()))
 
-    def round(self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any]) -> "list[MemoryTable]":
+    def round(
+        self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any], model_bytes: int = 0
+    ) -> "list[MemoryTable]":
         """Tables made of the items; function and items are pickled as for a worker."""
         return [MemoryTable(pickle.loads(pickle.dumps(function))(pickle.loads(pickle.dumps(item)))) for item in items]
 
@@ -62,8 +64,10 @@ class MemoryTable:
 class MemoryVerdicts:
     """Verdicts in memory; refuses what the worker would refuse."""
 
-    def __init__(self, sizes: Sequence[int]) -> None:
+    def __init__(self, sizes: Sequence[int], columns: dict[str, pa.DataType] | None = None) -> None:
         self._sizes = sizes
+        self._columns = pa.schema([("row", pa.int32()), *(columns or {}).items()])
+        self.values: dict[int, pa.Table] = {}
         self.tables: dict[int, pa.Table] = {}
         self.cuts: dict[int, pa.Table] = {}
 
@@ -91,6 +95,16 @@ class MemoryVerdicts:
         if dropped := set(cuts["row"].to_pylist()) & set(self.tables[part]["row"].to_pylist() if part in self.tables else []):
             raise Broken(f"row {min(dropped)} of part {part} is cut and dropped")
         self.cuts[part] = cuts
+
+    def add(self, part: int, values: Iterable[pa.Table]) -> None:
+        """Keep one part's values. Raises `Broken` if they are not as `columns_written` says."""
+        if not 0 <= part < len(self._sizes) or part in self.values:
+            raise Broken(f"solve gave values for part {part} " + ("twice" if part in self.values else "that does not exist"))
+        table = pa.concat_tables([self._columns.empty_table(), *(one.select(self._columns.names) for one in values)])
+        rows = table.column("row").to_pylist()
+        if rows != sorted(set(rows)) or (rows and not 0 <= rows[0] <= rows[-1] < self._sizes[part]):
+            raise Broken(f"rows of values for part {part} are {rows[:10]}, expected ascending, each once, in the part")
+        self.values[part] = table
 
 
 @dataclass

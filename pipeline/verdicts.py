@@ -3,7 +3,7 @@
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,45 @@ from schemas.columns import CUT, VERDICT
 from schemas.errors import StageError
 from stages.core.stage import Global
 
-Mapped = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[Any]]
-"""How an engine runs a function on items; results come in any order."""
+Mapped = Callable[[Callable[[Any], Any], Sequence[Any], int], Iterator[Any]]
+"""How an engine runs a function on items, with the memory of its model; results come in any order."""
+
+
+def in_turn(function: Callable[[Any], Any], items: Sequence[Any], model_bytes: int) -> Iterator[Any]:
+    """`Mapped` without an engine."""
+    return map(function, items)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a Global of the segment before decided on one part. `values` are mapped into memory, not read."""
+
+    label: str
+    verdicts: pa.Table
+    cuts: pa.Table
+    values: pa.Table
+
+    def with_values(self, table: pa.Table, rows: np.ndarray) -> pa.Table:
+        """The documents at these rows of the part with the columns that were added, in the place of any of the same name."""
+        names = [name for name in self.values.column_names if name != "row"]
+        if not names:
+            return table
+        known = self.values["row"].to_numpy()
+        at = np.searchsorted(known, rows)
+        found = at < len(known)
+        found[found] = known[at[found]] == rows[found]
+        added = self.values.select(names).take(pa.array(at, mask=~found))
+        for name, column in zip(names, added.columns, strict=True):
+            number = table.schema.get_field_index(name)
+            table = table.append_column(name, column) if number < 0 else table.set_column(number, name, column)
+        return table
+
+
+def read_decision(label: str, folder: Path, columns: pa.Schema, part: int) -> Decision:
+    """What stands of one part; `columns` are those that the Global adds."""
+    path = folder / f"{part:012d}-values.arrow"
+    values = SavedTable(path).read() if path.is_file() else pa.schema([("row", pa.int32()), *columns]).empty_table()
+    return Decision(label, read_verdicts(folder, part), read_cuts(folder, part), values)
 
 
 def read_verdicts(folder: Path, part: int) -> pa.Table:
@@ -38,7 +75,7 @@ def read_cuts(folder: Path, part: int) -> pa.Table:
 class PartSketches:
     """`Sketches` over the files of a segment; what earlier Globals of the segment drop is left out."""
 
-    def __init__(self, segment: Segment, index: int, mapped: Mapped = map) -> None:
+    def __init__(self, segment: Segment, index: int, mapped: Mapped = in_turn) -> None:
         self._segment = segment
         self._index = index
         self._parts = committed_parts(segment.folder)
@@ -87,7 +124,9 @@ class PartSketches:
                 start = stop
             return pa.concat_tables(tables) if tables else file.schema_arrow.empty_table().select(list(columns))
 
-    def round(self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any]) -> "list[SavedTable]":
+    def round(
+        self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any], model_bytes: int = 0
+    ) -> "list[SavedTable]":
         """Tables made of the items, stored in the order of their completion."""
         if name in self._rounds:
             raise StageError(f"two rounds of {self._segment.globals[self._index].label} are called {name!r}")
@@ -96,7 +135,7 @@ class PartSketches:
         folder.mkdir(parents=True, exist_ok=True)
         saved = [SavedTable(folder / f"{name}-{number:06d}.arrow") for number in range(len(items))]
         todo = [(table, item) for table, item in zip(saved, items, strict=True) if not table.path.is_file()]
-        for _ in self._mapped(partial(_save, function), todo):
+        for _ in self._mapped(partial(_save, function), todo, model_bytes) if todo else ():
             pass
         return saved
 
@@ -130,9 +169,10 @@ def _columns(path: Path, names: list[str]) -> pa.Table:
 class VerdictFiles:
     """`Verdicts` into a folder."""
 
-    def __init__(self, folder: Path, label: str) -> None:
+    def __init__(self, folder: Path, label: str, columns: pa.Schema) -> None:
         self._folder = folder
         self._label = label
+        self._columns = pa.schema([("row", pa.int32()), *columns])
         self.count = 0
 
     def write(self, part: int, verdicts: pa.Table) -> None:
@@ -159,6 +199,20 @@ class VerdictFiles:
         if table.num_rows:
             pq.write_table(table, path, compression="zstd")
 
+    def add(self, part: int, values: Iterable[pa.Table]) -> None:
+        """Columns for the documents of one part."""
+        path = self._folder / f"{part:012d}-values.arrow"
+        if path.exists():
+            raise StageError(f"{self._label}: two sets of values for part {part}")
+        last = -1
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, self._columns) as writer:
+            for table in values:
+                rows = table.column("row").to_numpy()
+                if (np.diff(rows, prepend=last) <= 0).any():
+                    raise StageError(f"{self._label}: the values for part {part} are not sorted by row, each once")
+                last = rows[-1] if len(rows) else last
+                writer.write_table(table.select(self._columns.names).cast(self._columns))
+
 
 def fault_of_cuts(cuts: pa.Table) -> str | None:
     """What is wrong with cuts, if anything."""
@@ -171,7 +225,7 @@ def fault_of_cuts(cuts: pa.Table) -> str | None:
     return None
 
 
-def solve(segment: Segment, index: int, mapped: Mapped = map) -> dict[str, Any]:
+def solve(segment: Segment, index: int, mapped: Mapped = in_turn) -> dict[str, Any]:
     """Let one Global decide, its rounds run by `mapped`; its verdicts appear by rename. Returns its facts."""
     node = segment.globals[index]
     assert isinstance(node.stage, Global)
@@ -181,7 +235,7 @@ def solve(segment: Segment, index: int, mapped: Mapped = map) -> dict[str, Any]:
     folder = final.with_name(f".{final.name}.{secrets.token_hex(4)}")
     folder.mkdir(parents=True)
     try:
-        verdicts = VerdictFiles(folder, node.label)
+        verdicts = VerdictFiles(folder, node.label, pa.schema(list(node.stage.columns_written().items())))
         facts = node.stage.solve(PartSketches(segment, index, mapped), verdicts)
         facts = {**facts, "dropped": verdicts.count}
         (folder / "facts.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_SERIALIZE_NUMPY))

@@ -23,7 +23,7 @@ from pipeline.segment import Segment, read_counts
 from pipeline.steps import Steps
 from pipeline.tally import add, merge
 from pipeline.units import CHUNKS, ROWS
-from pipeline.verdicts import read_cuts, read_verdicts
+from pipeline.verdicts import read_decision
 from pipeline.watch import WATCH
 from schemas.errors import StageError
 
@@ -182,9 +182,10 @@ def _run_batch(
             add(counts["quarantined"], len(batch.faults), sum(fault.bytes for fault in batch.faults))
         writer.add_faults(batch.faults)
     table, rows = batch.table, batch.rows
-    for label, verdicts, cuts in batch.verdicts:
-        table, rows = _apply_verdicts(label, verdicts, table, rows, writer)
-        table = cut_out(label, cuts, table, rows, writer)
+    for decision in batch.decisions:
+        table, rows = _apply_verdicts(decision.label, decision.verdicts, table, rows, writer)
+        table = cut_out(decision.label, decision.cuts, table, rows, writer)
+        table = decision.with_values(table, rows)
     if poison and (bad := np.isin(rows, list(poison))).any():
         killed = table.filter(pa.array(bad))
         sizes = byte_lengths(killed.column("text")).sum()
@@ -226,15 +227,15 @@ def _apply_verdicts(
 def _read_documents(segment: Segment, part: int) -> Iterator[Batch]:
     """The documents of one part of the segment before, with the verdicts on them."""
     assert segment.parent is not None
-    verdicts = [(label, read_verdicts(folder, part), read_cuts(folder, part)) for label, folder in segment.parent.solves]
+    decisions = [read_decision(*solve, part) for solve in segment.parent.solves]
     row = 0
     with pq.ParquetFile(Path(segment.parent.folder, "parts", f"{part:012d}", "docs.parquet"), pre_buffer=False) as documents:
         for group in range(documents.metadata.num_row_groups):
             table = documents.read_row_group(group, use_threads=False)
-            yield Batch(table, np.arange(row, row + table.num_rows), verdicts=verdicts)
+            yield Batch(table, np.arange(row, row + table.num_rows), decisions=decisions)
             row += table.num_rows
         if not row:
-            yield Batch(documents.schema_arrow.empty_table(), np.zeros(0, np.int64), verdicts=verdicts)
+            yield Batch(documents.schema_arrow.empty_table(), np.zeros(0, np.int64), decisions=decisions)
 
 
 def _known_poison(segment: Segment, unit: Unit) -> dict[int, str]:

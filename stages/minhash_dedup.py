@@ -8,11 +8,11 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from schemas.errors import StageError
+from stages.core.alarm import Alarmed
 from stages.core.docs import Docs
 from stages.core.near_duplicates import NearDuplicates, band_name, distinct_sets
 from stages.core.sketch_index import JoinedSketches, RunVerdicts, SketchIndex
-from stages.core.stage import Global, Sketches, Verdicts
+from stages.core.stage import Drops, Global, Sketches, Verdicts
 from stages.kernels.datasketch_minhash import datasketch_minhash
 from stages.kernels.datatrove_minhash import datatrove_minhash
 from stages.kernels.minhash import band_keys, minhash
@@ -28,7 +28,7 @@ DEVIATIONS = 5
 """standard deviations of an estimate beyond which sets are not compared: of 3 million pairs at the threshold one is missed"""
 
 
-class MinhashDedup(Global):
+class MinhashDedup(Alarmed, Global):
     """Keep one of all documents that share most of their shingles.
 
     A signature has bands * rows values, each the minimum of one random order over the document's shingles; two documents
@@ -110,11 +110,6 @@ class MinhashDedup(Global):
     )
     supersede: bool = Field(
         False, description="let `keep` decide between these documents and those of the index; else those of the index stay"
-    )
-    alarm: Literal["warn", "stop", "off"] = Field("warn", description="what to do where duplicates wipe out too much")
-    alarm_cluster: int = Field(10_000, description="documents in one cluster that raise the alarm", ge=2)
-    alarm_source_fraction: float = Field(
-        0.9, description="share of a source's documents (of 100 at least) that may go before the alarm is raised", gt=0, le=1
     )
 
     @model_validator(mode="after")
@@ -222,7 +217,7 @@ class MinhashDedup(Global):
         facts = self.decide(joined, mine)
         return {**facts, "superseded": sum(table.num_rows for _, table in mine.superseded), "crawls": len(joined.index.crawls)}
 
-    def decide(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
+    def decide(self, sketches: Sketches, verdicts: Drops) -> dict[str, Any]:
         """Write the verdicts on all documents of `sketches`; facts as those of `solve`."""
         bands, rows = self.shape
         verify, threshold = self._verify(), self.similarity()
@@ -237,10 +232,7 @@ class MinhashDedup(Global):
             signatures=self._signature_values,
             sets=self._shingles,
         ).solve(sketches, verdicts)
-        alarms = self._alarms(facts)
-        if alarms and self.alarm == "stop":
-            told = "; ".join(alarms)
-            raise StageError(f"{told}. Nothing was dropped; if that is right, set alarm: warn and run again: sketches are kept")
+        alarms = self.raised(facts)
         return {
             **facts,
             "bands": bands,
@@ -250,24 +242,8 @@ class MinhashDedup(Global):
             "match_probability": {f"{s / 100:.2f}": match_probability(s / 100, bands, rows) for s in range(50, 101, 5)},
             "expected_recall": match_probability(threshold, bands, rows),
             "sketch_bytes_per_document": self._sketch_bytes(),
-            "alarms": alarms if self.alarm != "off" else [],
+            "alarms": alarms,
         }
-
-    def _alarms(self, facts: dict[str, Any]) -> list[str]:
-        """What duplicates wipe out: templates look so, or a threshold that is too low."""
-        found = [
-            f"{group['size']} documents are a cluster, of which {group['survivor_source']}:{group['survivor_id']} stays"
-            f" (alarm_cluster is {self.alarm_cluster})"
-            for group in facts["largest_components"]
-            if group["size"] >= self.alarm_cluster
-        ]
-        for name, counts in facts["sources"].items():
-            if counts["documents"] >= 100 and counts["dropped"] > self.alarm_source_fraction * counts["documents"]:
-                found.append(
-                    f"the source {name!r} loses {counts['dropped']} of {counts['documents']} documents as duplicates"
-                    f" (alarm_source_fraction is {self.alarm_source_fraction:g})"
-                )
-        return found
 
     def sets_of(self, text: Text) -> pa.LargeBinaryArray:
         """The set of shingles of each text, 8 bytes each, as an index keeps it."""

@@ -26,11 +26,11 @@ Range = tuple[int, int]
 """uint64 keys from the first up to and with the second"""
 
 
-def blocks(rows: LiveRows, parts: int | None = None) -> list[Block]:
-    """Neighbouring parts with about `BLOCK_DOCUMENTS` together, and at most so many parts; none where there is no document."""
+def blocks(rows: LiveRows, parts: int | None = None, documents: int = BLOCK_DOCUMENTS) -> list[Block]:
+    """Neighbouring parts with about so many documents, and at most so many parts; none where there is no document."""
     found, first = [], 0
     for part in range(len(rows.parts)):
-        if part - first == parts or (part > first and rows.starts[part + 1] - rows.starts[first] > BLOCK_DOCUMENTS):
+        if part - first == parts or (part > first and rows.starts[part + 1] - rows.starts[first] > documents):
             found.append((first, part))
             first = part
     return [*found, (first, len(rows.parts))] if len(rows) else []
@@ -58,6 +58,11 @@ def facts_of(table: pa.Table) -> dict[str, Any]:
 
 def in_range(tables: Iterable[Saved], key: str, wanted: Range) -> pa.Table:
     """The rows of all tables, in their order, whose keys are in a range. Tables are sorted by the key, which is never null."""
+    return pa.concat_tables(slices_in_range(tables, key, wanted)).combine_chunks()
+
+
+def slices_in_range(tables: Iterable[Saved], key: str, wanted: Range) -> list[pa.Table]:
+    """The same as slices of the stored tables, of which nothing is read yet."""
     slices = []
     for saved in tables:
         table = saved.read()
@@ -65,7 +70,7 @@ def in_range(tables: Iterable[Saved], key: str, wanted: Range) -> pa.Table:
         low, high = (keys.dtype.type(end) for end in wanted)
         start, stop = int(np.searchsorted(keys, low)), int(np.searchsorted(keys, high, side="right"))
         slices.append(table.slice(start, stop - start))
-    return pa.concat_tables(slices).combine_chunks()
+    return slices
 
 
 def batches(weights: np.ndarray, most: int) -> list[tuple[int, int]]:

@@ -33,13 +33,14 @@ from stages.core.exchange import (
     sorted_table,
 )
 from stages.core.sketch_index import JoinedSketches
-from stages.core.stage import Saved, Sketches, Verdicts
+from stages.core.stage import Drops, Saved, Sketches
 from stages.core.survivors import (
     DROPPED,
     LiveRows,
     dropped_table,
     largest_groups,
     largest_of,
+    source_counts,
     source_pairs,
     survivor_order,
     write_verdicts,
@@ -84,7 +85,7 @@ class NearDuplicates:
     signatures: Callable[[pa.ChunkedArray], np.ndarray]
     sets: Callable[[Text], tuple[np.ndarray, np.ndarray]]
 
-    def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
+    def solve(self, sketches: Sketches, verdicts: Drops) -> dict[str, Any]:
         """Write the verdicts; facts as those of `MinhashDedup.solve`."""
         rows = LiveRows(sketches)
         parts = blocks(rows)
@@ -114,7 +115,7 @@ class NearDuplicates:
             "members": found["members"],
             "largest_components": largest_of(group for facts in decided for group in facts["largest"]),
             "source_pairs": pairs_of_sources,
-            "sources": _sources(seen, pairs_of_sources),
+            "sources": source_counts(seen, pairs_of_sources),
         }
 
     def _keys(self, rows: LiveRows, block: Block) -> pa.Table:
@@ -249,13 +250,3 @@ def _components(pairs: Sequence[Saved]) -> pa.Table:
     roots, which = np.unique(component, return_inverse=True)
     facts = {"members": len(documents), "components": len(roots)}
     return sorted_table("document", {"document": documents, "component": which.astype(np.int64)}, facts)
-
-
-def _sources(seen: Sequence[dict[str, Any]], pairs: Sequence[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    """Documents of each source, and how many of them were dropped."""
-    documents, dropped = Counter[str](), Counter[str]()
-    for facts in seen:
-        documents.update(facts["sources"])
-    for pair in pairs:
-        dropped[pair["source"]] += pair["documents"]
-    return {name: {"documents": documents[name], "dropped": dropped[name]} for name in sorted(documents)}

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import InputError
-from stages.core.stage import Saved, Sketches, Verdicts
+from stages.core.stage import Drops, Saved, Sketches
 
 FORMAT = 1
 REMOVED = pa.schema([("crawl", pa.int32()), ("part", pa.int64()), ("row", pa.int32())])
@@ -199,16 +199,18 @@ class JoinedSketches:
         assert self.run is not None
         return self.run.documents(at, rows, columns)
 
-    def round(self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any]) -> Sequence[Saved]:
+    def round(
+        self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any], model_bytes: int = 0
+    ) -> Sequence[Saved]:
         """As the run's; an index alone is solved in this process."""
         assert self.run is not None
-        return self.run.round(name, function, items)
+        return self.run.round(name, function, items, model_bytes)
 
 
 class RunVerdicts:
-    """`Verdicts` on the parts of the run; what falls on parts of the index is kept by part."""
+    """`Drops` on the parts of the run; what falls on parts of the index is kept by part."""
 
-    def __init__(self, sketches: JoinedSketches, verdicts: Verdicts) -> None:
+    def __init__(self, sketches: JoinedSketches, verdicts: Drops) -> None:
         self._sketches = sketches
         self._verdicts = verdicts
         self.superseded: list[tuple[int, pa.Table]] = []
@@ -220,7 +222,3 @@ class RunVerdicts:
             self.superseded.append((part, verdicts))
         else:
             self._verdicts.write(at, verdicts)
-
-    def cut(self, part: int, cuts: pa.Table) -> None:
-        """An index has no texts."""
-        raise NotImplementedError

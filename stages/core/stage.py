@@ -5,7 +5,7 @@ it returns the function that is then called on batches, by several threads at on
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -173,13 +173,17 @@ class Sketches(Protocol):
         For a further sketch of few: what a round makes of them is narrow, so that no decision moves text.
         """
 
-    def round(self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any]) -> "Sequence[Saved]":
+    def round(
+        self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any], model_bytes: int = 0
+    ) -> "Sequence[Saved]":
         """Tables that the function makes of the items, in their order; each is stored as soon as it is made.
 
         The engine's workers do it, so function and items are pickled; `self` may be part of them, to read from. A run that is
         killed goes on behind the tables that stand. What a table holds must depend on the sketches alone.
 
-        name  of the round, each once in a solve
+        name         of the round, each once in a solve
+        model_bytes  memory of the model that the function loads in its process, if it does: such processes stay, as many as
+                     there is memory for, each with a GPU where there are some
         """
 
 
@@ -190,8 +194,8 @@ class Saved(Protocol):
         """The table, mapped into memory where it is a file: what is not looked at is not read."""
 
 
-class Verdicts(Protocol):
-    """Where `solve` puts its answer."""
+class Drops(Protocol):
+    """Where it is said which documents are dropped."""
 
     def write(self, part: int, verdicts: pa.Table) -> None:
         """The documents of one part to drop: a table with the schema `VERDICT`, sorted by row, each row once.
@@ -199,10 +203,20 @@ class Verdicts(Protocol):
         At most one call for a part.
         """
 
+
+class Verdicts(Drops, Protocol):
+    """Where `solve` puts its answer."""
+
     def cut(self, part: int, cuts: pa.Table) -> None:
         """Spans of the texts of one part that go, with the schema `CUT`, of documents that stay. At most one call for a part.
 
         Only for a Global that says `cuts`.
+        """
+
+    def add(self, part: int, values: Iterable[pa.Table]) -> None:
+        """Values of `columns_written` for the documents of one part: `row` and these columns, rows ascending over all tables.
+
+        A document of which no row is given has nulls. At most one call for a part.
         """
 
 
@@ -210,7 +224,11 @@ class Global(Stage):
     """Decides by looking at all documents, through a narrow sketch of each."""
 
     cuts: ClassVar[bool] = False
-    """Whether it cuts spans out of texts. What follows sees the texts without them, so a segment ends with it."""
+    """Whether it cuts spans out of texts."""
+
+    def changes_documents(self) -> bool:
+        """Whether what follows sees other documents, without what was cut or with more columns: a segment ends with it."""
+        return self.cuts or bool(self.columns_written())
 
     def sketch_parameters(self) -> dict[str, Any]:
         """JSON-ready: the parameters that the sketch depends on. Where only others change, sketches are used again."""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.columns import VERDICT
-from stages.core.stage import Sketches, Verdicts
+from stages.core.stage import Drops, Sketches
 
 DROPPED = pa.schema(
     [
@@ -102,7 +102,17 @@ def source_pairs(tables: Iterable[pa.Table]) -> list[dict[str, Any]]:
     return [{"source": source, "survivor_source": kept, "documents": count} for (source, kept), count in pairs]
 
 
-def write_verdicts(rows: LiveRows, block: tuple[int, int], dropped: pa.Table, verdicts: Verdicts) -> None:
+def source_counts(seen: Iterable[dict[str, Any]], pairs: Iterable[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Documents of each source, counted in `sources` of what was seen, and how many of them were dropped."""
+    documents, dropped = Counter[str](), Counter[str]()
+    for facts in seen:
+        documents.update(facts["sources"])
+    for pair in pairs:
+        dropped[pair["source"]] += pair["documents"]
+    return {name: {"documents": documents[name], "dropped": dropped[name]} for name in sorted(documents)}
+
+
+def write_verdicts(rows: LiveRows, block: tuple[int, int], dropped: pa.Table, verdicts: Drops) -> None:
     """Write the verdicts of the parts from the first to before the second, on documents of them in `dropped`, in any order."""
     dropped = dropped.sort_by("number")
     bounds = np.searchsorted(dropped["number"].to_numpy(), rows.starts)

@@ -1,6 +1,6 @@
 """Sketches and verdicts of a Global in memory, cut into parts as a test says."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class InMemory:
             self.sketched[part] = sketch.append_column("source", table["source"]).append_column("id", table["id"])
         self.written: dict[int, pa.Table] = {}
         self.cuts: dict[int, pa.Table] = {}
+        self.values: dict[int, pa.Table] = {}
         self.tables = list(parts)
 
     def parts(self) -> list[int]:
@@ -41,8 +42,10 @@ class InMemory:
     def rows(self) -> int:
         return sum(table.num_rows for table in self.sketched.values())
 
-    def round(self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any]) -> list[MemoryTable]:
-        return self.memory.round(name, function, items)
+    def round(
+        self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any], model_bytes: int = 0
+    ) -> list[MemoryTable]:
+        return self.memory.round(name, function, items, model_bytes)
 
     def documents(self, part: int, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
         return self.memory.documents(part, (rows - 1) // 3, columns)
@@ -61,6 +64,10 @@ class InMemory:
         assert fault_of_cuts(cuts) is None
         assert set(cuts["row"].to_pylist()) <= set(self.sketched[part]["row"].to_pylist())
         self.cuts[part] = cuts
+
+    def add(self, part: int, values: Iterable[pa.Table]) -> None:
+        assert part not in self.values
+        self.values[part] = pa.concat_tables(values)
 
     def cut_texts(self) -> list[str | None]:
         """Each text without what is cut out of it; None for one that is dropped."""
