@@ -67,7 +67,7 @@ class EmbedText(Model):
 
     def facts(self) -> dict[str, Any]:
         kind = "model2vec" if self.is_static() else "sentence-transformers"
-        return {"model": os.path.basename(os.path.abspath(self.model)), "kind": kind, "dimensions": self._dimensions()}
+        return {"model": self.model, "kind": kind, "dimensions": self._dimensions()}
 
     def load(self) -> Answer:
         load = load_static_model if self.is_static() else load_sentence_model

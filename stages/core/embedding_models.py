@@ -15,7 +15,9 @@ def load_sentence_model(folder: str, max_tokens: int | None, batch_size: int) ->
     """A model of sentence-transformers, on a GPU if there is one, else with one thread of this process."""
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     on_gpu = torch.cuda.is_available()
     if not on_gpu:
         # more threads add up in another order, and there is a process for each CPU already
@@ -41,7 +43,7 @@ def load_static_model(folder: str, max_tokens: int | None, batch_size: int) -> E
     from model2vec import StaticModel
 
     limit: dict[str, Any] = {} if max_tokens is None else {"max_length": max_tokens}
-    model: Any = StaticModel.from_pretrained(folder, force_download=False, **limit)
+    model: Any = StaticModel.from_pretrained(folder, force_download=False, quantize_to="float32", **limit)
     of_thread = threading.local()
 
     def embed(texts: Sequence[str]) -> np.ndarray:
