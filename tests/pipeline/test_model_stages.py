@@ -15,27 +15,8 @@ from schemas.errors import RecipeError
 from stages.core import model
 from stages.embed_text import EXAMPLE
 
-WORDS = [
-    "the",
-    "river",
-    "rises",
-    "in",
-    "hills",
-    "to",
-    "north",
-    "of",
-    "town",
-    "and",
-    "people",
-    "who",
-    "live",
-    "along",
-    "it",
-    "have",
-    "built",
-    "mills",
-    "there",
-]
+SENTENCE = "the river rises in hills to north of town and people who live along it have built mills there"
+WORDS = SENTENCE.split()
 EMBED = {"embed_text": {"model": EXAMPLE}}
 DEDUP = {"semantic_dedup": {"threshold": 0.97}}
 
