@@ -1,6 +1,5 @@
 """Find documents that hold items of evaluation sets."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
@@ -12,7 +11,7 @@ from pydantic import Field, model_validator
 from schemas.rule import Rule, at_most
 from stages.core.contamination import ContaminationIndex, excerpt
 from stages.core.docs import Docs
-from stages.core.evaluation_sets import EvaluationSet, read_items, read_texts
+from stages.core.evaluation_sets import EvaluationSet, check_sets, read_items, read_texts
 from stages.core.stage import Edited, Filter, Map, Measures, Stage
 from stages.kernels.pieces import without
 from stages.kernels.pii_places import code_points
@@ -54,14 +53,7 @@ class ContaminationMarks(Map):
 
     @model_validator(mode="after")
     def _sets_have_items(self) -> Self:
-        if len({one.name for one in self.sets}) < len(self.sets):
-            raise ValueError("two evaluation sets have the same name")
-        for one in self.sets:
-            if os.path.isfile(one.path):  # what is not there is told with all other files that are missing
-                try:
-                    read_items(one)
-                except Exception as error:
-                    raise ValueError(str(error)) from error
+        check_sets(self.sets)
         return self
 
     def columns_written(self) -> dict[str, pa.DataType]:

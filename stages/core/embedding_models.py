@@ -1,14 +1,103 @@
 """Embedding models of two libraries behind one call."""
 
 import copy
+import json
+import os
+import struct
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
+from pydantic import Field, model_validator
+
+from stages.core.model import Model
 
 Embed = Callable[[Sequence[str]], np.ndarray]
 """Vectors (float32, texts x dimensions) of texts."""
+
+
+EXAMPLE = str(Path(__file__).parent / "example_embedding")
+"""a static model of some hundred words with vectors by chance, for trials of stages"""
+
+
+class EmbeddingModel(Model):
+    """A Model whose model is a folder of sentence-transformers or model2vec."""
+
+    model: str = Field(description="folder of a model of sentence-transformers or model2vec")
+    prefix: str = Field("", description="put before each text, where the model was trained with one")
+    max_tokens: int | None = Field(None, description="tokens of a text that are read; null is the model's own limit", ge=1)
+    batch_size: int = Field(32, description="texts that go through the model at once", ge=1)
+
+    @model_validator(mode="after")
+    def _model_is_there(self) -> Self:
+        if not os.path.isdir(self.model):
+            raise ValueError(f"model: {self.model} is no folder; expected one of sentence-transformers or model2vec")
+        if not (Path(self.model) / "config.json").is_file():
+            raise ValueError(f"model: there is no config.json in {self.model}, as models of either kind have it")
+        self.dimensions()
+        return self
+
+    def requirements(self) -> tuple[tuple[str, str], ...]:
+        return (("model2vec" if self.is_static() else "sentence_transformers", "embed"),)
+
+    def files(self) -> tuple[str, ...]:
+        paths = sorted(
+            path for path in Path(self.model).rglob("*") if path.suffix in (".json", ".safetensors", ".txt", ".model")
+        )
+        return tuple(map(str, paths))
+
+    def is_static(self) -> bool:
+        """Whether the model is one of model2vec."""
+        return bool(_json(Path(self.model) / "config.json").get("model_type") == "model2vec")
+
+    def facts(self) -> dict[str, Any]:
+        kind = "model2vec" if self.is_static() else "sentence-transformers"
+        return {"model": self.model, "kind": kind, "dimensions": self.dimensions()}
+
+    def load_model(self) -> Embed:
+        """The model, for any thread of this process."""
+        load = load_static_model if self.is_static() else load_sentence_model
+        return load(self.model, self.max_tokens, self.batch_size)
+
+    def dimensions(self) -> int:
+        """Numbers of a vector, as the model's files say."""
+        folder = Path(self.model)
+        if self.is_static():
+            return _static_dimensions(folder / "model.safetensors")
+        modules = folder / "modules.json"
+        if not modules.is_file():
+            raise ValueError(f"model: {folder} has no modules.json and is no model2vec: no model of sentence-transformers")
+        last = 0
+        for module in json.loads(modules.read_text(encoding="utf-8")):
+            config = _json(folder / module["path"] / "config.json")
+            last = next((config[key] for key in _DIMENSIONS if key in config), last)
+        if not last:
+            raise ValueError(
+                f"model: none of the modules of {folder} says how many numbers it gives ({', '.join(_DIMENSIONS)})"
+            )
+        return int(last)
+
+
+_DIMENSIONS = ("out_features", "embedding_dimension", "word_embedding_dimension", "hidden_size")
+"""what modules of sentence-transformers call the length of their vectors; the last module of them that says it decides"""
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
+
+
+def _static_dimensions(path: Path) -> int:
+    """Second dimension of the tensor `embeddings`, from the header of a file of safetensors."""
+    try:
+        with path.open("rb") as file:
+            (size,) = struct.unpack("<Q", file.read(8))
+            header = json.loads(file.read(size))
+        return int(header["embeddings"]["shape"][1])
+    except (OSError, struct.error, ValueError, KeyError) as error:
+        raise ValueError(f"model: {path} holds no tensor `embeddings`, as models of model2vec have it") from error
 
 
 def load_sentence_model(folder: str, max_tokens: int | None, batch_size: int) -> Embed:

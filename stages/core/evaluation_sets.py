@@ -61,6 +61,19 @@ def _read_items(one: EvaluationSet, modified: int, size: int) -> tuple[Item, ...
     return tuple(items)
 
 
+def check_sets(sets: Iterable[EvaluationSet]) -> None:
+    """Raise `ValueError` if two sets have the same name, or a file that is there has no items."""
+    names = [one.name for one in sets]
+    if len(set(names)) < len(names):
+        raise ValueError("two evaluation sets have the same name")
+    for one in sets:
+        if os.path.isfile(one.path):
+            try:
+                read_items(one)
+            except InputError as error:
+                raise ValueError(str(error)) from error
+
+
 def read_texts(path: str) -> list[str]:
     """Lines of a text file that are not empty."""
     try:

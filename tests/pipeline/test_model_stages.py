@@ -13,7 +13,7 @@ from small_runs import counts, curate, documents, jsonl
 from pipeline import verdicts
 from schemas.errors import RecipeError
 from stages.core import model
-from stages.embed_text import EXAMPLE
+from stages.core.embedding_models import EXAMPLE
 
 SENTENCE = "the river rises in hills to north of town and people who live along it have built mills there"
 WORDS = SENTENCE.split()

