@@ -15,15 +15,26 @@ SHOWN = 10
 """documents of each list that are printed"""
 
 Folder = Annotated[Path, typer.Argument(help="The index's folder.", show_default=False)]
-Run = Annotated[Path, typer.Argument(help="The folder of a finished run with the step minhash_dedup.", show_default=False)]
+Run = Annotated[
+    Path, typer.Argument(help="The folder of a finished run with a step minhash_dedup or exact_dedup.", show_default=False)
+]
 Name = Annotated[str | None, typer.Option(help="What the crawl is called in the index.", show_default="the run's folder")]
 
 index = typer.Typer(no_args_is_help=True, help="Sketches of earlier crawls, against which a new one is deduplicated.")
 
 
 @index.command()
-def build(folder: Folder, run: Run, name: Name = None, json: Json = False) -> None:
-    """Make an index of the documents that came to a run's minhash_dedup, those it dropped, too.
+def build(
+    folder: Folder,
+    run: Run,
+    name: Name = None,
+    step: Annotated[
+        str | None,
+        typer.Option(help="The step whose sketches it keeps.", show_default="minhash_dedup, or else exact_dedup"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Make an index of the documents that came to a run's deduplication, those it dropped, too.
 
     The index keeps sketches, ids and URLs, and with verify: exact the hashes of shingles; no text. It decides by the parameters
     of that step from then on.
@@ -35,7 +46,7 @@ def build(folder: Folder, run: Run, name: Name = None, json: Json = False) -> No
     ready()
     from pipeline import indexing
 
-    _tell(indexing.build(folder, run, name), json)
+    _tell(indexing.build(folder, run, name, step), json)
 
 
 @index.command()
@@ -100,7 +111,7 @@ def stat(folder: Folder, json: Json = False) -> None:
         return
     _table(told)
     changed = {key: value for key, value in told["stage"].items() if value is not None}
-    print("decides by  " + ", ".join(f"{key}: {value}" for key, value in changed.items()))
+    print(f"{told['step']} decides by  " + ", ".join(f"{key}: {value}" for key, value in changed.items()))
 
 
 def _table(told: dict[str, Any]) -> None:

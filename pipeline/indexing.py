@@ -12,10 +12,12 @@ import orjson
 import pyarrow as pa
 
 from pipeline.planning import plan as make_plan
+from pipeline.recipe import make_stage
 from pipeline.retrying import arguments_of
 from pipeline.segment import Segment
 from pipeline.verdicts import PartSketches, SavedTable, _save
 from schemas.errors import InputError
+from stages.core.indexed import Indexed
 from stages.core.sketch_index import JoinedSketches, SketchIndex
 from stages.kernels.text import text_of
 from stages.minhash_dedup import MinhashDedup
@@ -58,15 +60,14 @@ class Change:
         return {**stat(self.index), "taken_down": self.removed, **told}
 
 
-def build(folder: str | Path, run: str | Path, name: str | None = None) -> Change:
-    """A new index of the documents that came to the `minhash_dedup` of a finished run."""
-    segment, number = _step_of(run)
-    stage = segment.globals[number].stage
-    assert isinstance(stage, MinhashDedup)
-    if stage.keep == "root":
+def build(folder: str | Path, run: str | Path, name: str | None = None, step: str | None = None) -> Change:
+    """A new index of the documents that came to a step of a finished run; by default `minhash_dedup`, else `exact_dedup`."""
+    segment, number = _step_of(run, step)
+    stage = _indexed(segment, number)
+    if getattr(stage, "keep", None) == "root":
         raise InputError("an index needs another `keep` than root, which goes by the order of one input")
     decides = stage.model_dump(mode="json", exclude={"index"})
-    index = SketchIndex.create(folder, {**stage.sketch_parameters()}, stage.compared(), decides)
+    index = SketchIndex.create(folder, stage.name(), stage.sketch_parameters(), stage.compared(), decides)
     try:
         return _added(index, segment, number, name or Path(run).resolve().name)
     except BaseException:
@@ -78,10 +79,8 @@ def build(folder: str | Path, run: str | Path, name: str | None = None) -> Chang
 def add(folder: str | Path, run: str | Path, name: str | None = None) -> Change:
     """The index with the documents of one more run, which is the latest crawl."""
     index = SketchIndex(folder)
-    segment, number = _step_of(run)
-    stage = segment.globals[number].stage
-    assert isinstance(stage, MinhashDedup)
-    index.check(stage.sketch_parameters(), index.about["compared"])
+    segment, number = _step_of(run, index.about["step"])
+    index.check(index.about["step"], _indexed(segment, number).sketch_parameters(), index.about["compared"])
     return _added(index, segment, number, name or Path(run).resolve().name)
 
 
@@ -133,14 +132,15 @@ def stat(index: SketchIndex) -> dict[str, Any]:
         "documents": documents,
         "bytes": size,
         "bytes_per_document": round(size / documents, 1) if documents else 0,
+        "step": index.about["step"],
         "compared": index.about["compared"],
         "stage": index.about["stage"],
         "crawls": crawls,
     }
 
 
-def _step_of(run: str | Path) -> tuple[Segment, int]:
-    """The segment of a finished run whose minhash_dedup is its Global of this number."""
+def _step_of(run: str | Path, step: str | None) -> tuple[Segment, int]:
+    """The segment of a finished run, and the number in it of the Global with this label or of this stage."""
     path = Path(run) / "manifest.json"
     if not path.is_file():
         raise InputError(f"{run} is no run's folder: there is no manifest.json in it")
@@ -148,13 +148,26 @@ def _step_of(run: str | Path) -> tuple[Segment, int]:
     if known.get("state") != "complete":
         raise InputError(f"{run} is not finished: an index is made of finished runs")
     planned = make_plan(known["recipe"], output=run, **arguments_of(known))
-    for segment in planned.segments:
-        for number, node in enumerate(segment.globals):
-            if isinstance(node.stage, MinhashDedup):
+    places = [
+        (segment, number)
+        for segment in planned.segments
+        for number, node in enumerate(segment.globals)
+        if isinstance(node.stage, Indexed)
+    ]
+    wanted = [step] if step else ["minhash_dedup", "exact_dedup"]
+    for name in wanted:
+        for segment, number in places:
+            if name in (segment.globals[number].label, segment.globals[number].stage.name()):
                 if not PartSketches(segment, number).parts():
                     raise InputError(f"{segment.folder} is gone, or the input has changed since {run}: run it again")
                 return segment, number
-    raise InputError(f"{run} has no step minhash_dedup, whose sketches an index is made of")
+    raise InputError(f"{run} has no step {' or '.join(wanted)}, whose sketches an index is made of")
+
+
+def _indexed(segment: Segment, number: int) -> Indexed:
+    stage = segment.globals[number].stage
+    assert isinstance(stage, Indexed)
+    return stage
 
 
 def _added(index: SketchIndex, segment: Segment, number: int, name: str) -> Change:
@@ -162,8 +175,7 @@ def _added(index: SketchIndex, segment: Segment, number: int, name: str) -> Chan
 
 
 def _tables(index: SketchIndex, segment: Segment, number: int) -> Iterator[tuple[int, pa.Table]]:
-    sketches, stage = PartSketches(segment, number), segment.globals[number].stage
-    assert isinstance(stage, MinhashDedup)
+    sketches, stage = PartSketches(segment, number), _indexed(segment, number)
     has_url = "url" in segment.schema.names
     for part in sketches.parts():
         table = sketches.read(part, ["row", "source", "id", *stage.sketch_schema().names])
@@ -174,6 +186,7 @@ def _tables(index: SketchIndex, segment: Segment, number: int) -> Iterator[tuple
         table = table.append_column("url", url)
         if compares_sets:
             assert told is not None
+            assert isinstance(stage, MinhashDedup)
             table = table.append_column("shingles", stage.sets_of(text_of(told["text"])))
         yield part, table
 
@@ -206,7 +219,8 @@ class _Kept:
 
 def _decide(before: SketchIndex, index: SketchIndex, removed: int = 0) -> Change:
     """Decide on all documents of the index as it is now; what has changed for those that were there before."""
-    stage = MinhashDedup(**index.about["stage"])
+    stage = make_stage(index.about["step"], index.about["stage"])
+    assert isinstance(stage, Indexed)
     verdicts = _Kept()
     with tempfile.TemporaryDirectory(prefix=".rounds-", dir=index.folder) as folder:
         sketches = _Alone(index, Path(folder))

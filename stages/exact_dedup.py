@@ -13,7 +13,8 @@ from pydantic import Field
 from stages.core.dates import seconds_of
 from stages.core.docs import Docs
 from stages.core.exchange import Block, Range, blocks, facts_of, in_range, numpy_of, place_of, ranges, sorted_table
-from stages.core.stage import Global, Saved, Sketches, Verdicts
+from stages.core.indexed import Indexed, crawls_of
+from stages.core.stage import Drops, Saved, Sketches
 from stages.core.survivors import (
     DROPPED,
     LiveRows,
@@ -31,7 +32,7 @@ HELD_DOCUMENTS = 2**22
 """numbers of documents, of which those that are the first of their group are decided on at once"""
 
 
-class ExactDedup(Global):
+class ExactDedup(Indexed):
     """Keep one of all documents with equal texts, or with equal values in other columns. Empty texts are equal, too.
 
     With `columns: [url_key]` (see `parse_url`) one page of each address stays. A document without a value in one of the columns
@@ -91,16 +92,24 @@ class ExactDedup(Global):
             return seconds if self.keep == "latest" else -seconds
         return docs.numbers(self.keep).astype(np.float64)
 
-    def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
+    def sketch_parameters(self) -> dict[str, Any]:
+        score = None if self.keep == "first" else self.keep
+        return {**self.model_dump(mode="json", include={"normalize", "columns"}), "score": score}
+
+    def compared(self) -> str:
+        return "hash"
+
+    def decide(self, sketches: Sketches, drops: Drops) -> dict[str, Any]:
         rows = LiveRows(sketches)
         parts = blocks(rows)
         hashes = sketches.round("hashes", partial(_sorted_hashes, rows), parts)
         twins = sketches.round("twins", partial(_twins, hashes), ranges(len(rows)))
         members = sketches.round("members", partial(self._members, rows, twins), parts)
         starts = range(0, len(rows), HELD_DOCUMENTS)
-        decisions = sketches.round("decisions", partial(_decide, members), [(at, at + HELD_DOCUMENTS - 1) for at in starts])
+        decide = partial(_decide, members, self.by_crawl(sketches))
+        decisions = sketches.round("decisions", decide, [(at, at + HELD_DOCUMENTS - 1) for at in starts])
         for block in parts:
-            write_verdicts(rows, block, in_range(decisions, "number", place_of(rows, block)), verdicts)
+            write_verdicts(rows, block, in_range(decisions, "number", place_of(rows, block)), drops)
         decided = [facts_of(saved.read()) for saved in decisions]
         return {
             "documents": len(rows),
@@ -117,12 +126,13 @@ class ExactDedup(Global):
         numbers = numpy_of(mine["document"])
         bounds = np.searchsorted(numbers, rows.starts[block[0] : block[1] + 1])
         columns = ["source", "id", *([] if self.keep == "first" else ["score"])]
-        found = []
+        found, crawls = [], [np.zeros(0, np.int32)]
         for at in range(*block):
             local = numbers[bounds[at - block[0]] : bounds[at - block[0] + 1]] - rows.starts[at]
             found.append(rows.read(at, columns).take(pa.array(local)))
-        table = pa.concat_tables(found)
-        return sorted_table("group", {"group": mine["group"], "document": mine["document"], **_columns_of(table)})
+            crawls.append(crawls_of(rows, at, len(local)))
+        first = {"group": mine["group"], "document": mine["document"], "crawl": np.concatenate(crawls)}
+        return sorted_table("group", {**first, **_columns_of(pa.concat_tables(found))})
 
 
 def _columns_of(table: pa.Table) -> dict[str, pa.ChunkedArray]:
@@ -154,12 +164,13 @@ def _twins(hashes: Sequence[Saved], wanted: Range) -> pa.Table:
     return sorted_table("document", {"document": documents[twin], "group": np.repeat(documents[starts], sizes)[twin]})
 
 
-def _decide(members: Sequence[Saved], wanted: Range) -> pa.Table:
+def _decide(members: Sequence[Saved], by_crawl: bool, wanted: Range) -> pa.Table:
     """`DROPPED` of the groups whose smallest document is in a range."""
     table = in_range(members, "group", wanted).sort_by("document")
     group = numpy_of(table["group"])
     score = table["score"].to_numpy() if "score" in table.column_names else None
-    order = survivor_order(group, score, table["source"], table["id"])
+    crawl = numpy_of(table["crawl"]) if by_crawl else None
+    order = survivor_order(group, score, table["source"], table["id"], crawl)
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     sizes = np.diff(np.append(starts, len(order)))
     first = np.repeat(order[starts], sizes)

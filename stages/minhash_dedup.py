@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 
 from stages.core.alarm import Alarmed
 from stages.core.docs import Docs
+from stages.core.indexed import Indexed
 from stages.core.near_duplicates import NearDuplicates, band_name, distinct_sets
-from stages.core.sketch_index import JoinedSketches, RunVerdicts, SketchIndex
-from stages.core.stage import Drops, Global, Sketches, Verdicts
+from stages.core.stage import Drops, Sketches
 from stages.kernels.datasketch_minhash import datasketch_minhash
 from stages.kernels.datatrove_minhash import datatrove_minhash
 from stages.kernels.minhash import band_keys, minhash
@@ -28,7 +28,7 @@ DEVIATIONS = 5
 """standard deviations of an estimate beyond which sets are not compared: of 3 million pairs at the threshold one is missed"""
 
 
-class MinhashDedup(Alarmed, Global):
+class MinhashDedup(Alarmed, Indexed):
     """Keep one of all documents that share most of their shingles.
 
     A signature has bands * rows values, each the minimum of one random order over the document's shingles; two documents
@@ -105,12 +105,6 @@ class MinhashDedup(Alarmed, Global):
         " signature",
     )
     chains: bool = Field(False, description="drop documents that are similar to the survivor only over others")
-    index: str | None = Field(
-        None, description="folder of an index of earlier crawls (`sluice index`), whose documents these are compared with, too"
-    )
-    supersede: bool = Field(
-        False, description="let `keep` decide between these documents and those of the index; else those of the index stay"
-    )
 
     @model_validator(mode="after")
     def _fits_the_mode(self) -> Self:
@@ -150,13 +144,6 @@ class MinhashDedup(Alarmed, Global):
         bands, rows = self.shape
         score = self._keep() if self._keep_column() else None
         return {**self.model_dump(mode="json", exclude=deciding), "bands": bands, "rows": rows, "score": score}
-
-    def decided_by(self) -> Any:
-        if self.index is None:
-            return None
-        index = SketchIndex(self.index)
-        index.check(self.sketch_parameters(), self.compared())
-        return [str(index.folder.resolve()), index.state]
 
     def compared(self) -> Literal["band", "signature", "set"]:
         """What documents are compared by."""
@@ -209,16 +196,7 @@ class MinhashDedup(Alarmed, Global):
             return datasketch_minhash(text, self.shingle_size, self.shingle_unit, values, self.seed, scheme)
         return minhash(text, self.shingle_size, self.shingle_unit, values, self.seed, bits, self.words or "plain")
 
-    def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
-        if self.index is None:
-            return self.decide(sketches, verdicts)
-        joined = JoinedSketches(SketchIndex(self.index), sketches)
-        mine = RunVerdicts(joined, verdicts)
-        facts = self.decide(joined, mine)
-        return {**facts, "superseded": sum(table.num_rows for _, table in mine.superseded), "crawls": len(joined.index.crawls)}
-
-    def decide(self, sketches: Sketches, verdicts: Drops) -> dict[str, Any]:
-        """Write the verdicts on all documents of `sketches`; facts as those of `solve`."""
+    def decide(self, sketches: Sketches, drops: Drops) -> dict[str, Any]:
         bands, rows = self.shape
         verify, threshold = self._verify(), self.similarity()
         facts = NearDuplicates(
@@ -228,10 +206,10 @@ class MinhashDedup(Alarmed, Global):
             doubtful=threshold - DEVIATIONS * math.sqrt(threshold * (1 - threshold) / (bands * rows)),
             chains=self.chains,
             keep="score" if self._keep_column() else self._keep(),  # type: ignore[arg-type]
-            by_crawl=isinstance(sketches, JoinedSketches) and not self.supersede,
+            by_crawl=self.by_crawl(sketches),
             signatures=self._signature_values,
             sets=self._shingles,
-        ).solve(sketches, verdicts)
+        ).solve(sketches, drops)
         alarms = self.raised(facts)
         return {
             **facts,

@@ -32,6 +32,7 @@ from stages.core.exchange import (
     ranges,
     sorted_table,
 )
+from stages.core.indexed import crawls_of
 from stages.core.sketch_index import JoinedSketches
 from stages.core.stage import Drops, Saved, Sketches
 from stages.core.survivors import (
@@ -140,14 +141,14 @@ class NearDuplicates:
         bounds = np.searchsorted(numbers, rows.starts[block[0] : block[1] + 1])
         score = {"longest": ["text_bytes"], "score": ["score"]}.get(self.keep, [])
         columns, tables, sets = ["row", "source", "id", "signature", *score], [], [pa.array([], pa.large_binary())]
-        joined_, crawls = isinstance(rows.sketches, JoinedSketches), [np.zeros(0, np.int32)]
+        crawls = [np.zeros(0, np.int32)]
         for at in range(*block):
             local = numbers[bounds[at - block[0]] : bounds[at - block[0] + 1]] - rows.starts[at]
             table = rows.read(at, columns).take(pa.array(local))
             if self.similar == "set" and len(local):
                 sets += self._sets_of_part(rows, at, local, table)
             tables.append(table)
-            crawls.append(np.full(len(local), rows.sketches.crawl(rows.parts[at]) if joined_ else 0, np.int32))  # type: ignore[attr-defined]
+            crawls.append(crawls_of(rows, at, len(local)))
         joined = pa.concat_tables(tables)
         named = dict(zip(["source", "id", "signature", *["score" for _ in score]], joined.columns[1:], strict=True))
         weight = np.full(joined.num_rows, joined["signature"].type.byte_width // 8)

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from schemas.errors import InputError
 from stages.core.stage import Drops, Saved, Sketches
 
-FORMAT = 1
+FORMAT = 2
 REMOVED = pa.schema([("crawl", pa.int32()), ("part", pa.int64()), ("row", pa.int32())])
 
 
@@ -42,18 +42,29 @@ class SketchIndex:
             raise InputError(f"{path} has format {self.about.get('format')}, expected {FORMAT}")
 
     @classmethod
-    def create(cls, folder: str | Path, parameters: dict[str, Any], compared: str, stage: dict[str, Any]) -> "SketchIndex":
+    def create(
+        cls, folder: str | Path, step: str, parameters: dict[str, Any], compared: str, stage: dict[str, Any]
+    ) -> "SketchIndex":
         """A new index without crawls.
 
+        step        name of the stage whose sketches it keeps
         parameters  what its sketches are made with
-        compared    what documents are compared by: set, signature or band
+        compared    what documents are compared by: set, signature, band or hash
         stage       parameters of the stage that decides on all documents of the index
         """
         path = Path(folder)
         if path.exists() and any(path.iterdir()):
             raise InputError(f"{folder} is not empty: an index is built in a folder of its own")
         path.mkdir(parents=True, exist_ok=True)
-        about = {"format": FORMAT, "parameters": parameters, "compared": compared, "stage": stage, "crawls": [], "state": 0}
+        about = {
+            "format": FORMAT,
+            "step": step,
+            "parameters": parameters,
+            "compared": compared,
+            "stage": stage,
+            "crawls": [],
+            "state": 0,
+        }
         _write_json(path / "index.json", about)
         return cls(path)
 
@@ -67,8 +78,10 @@ class SketchIndex:
         """Names, in the order in which they were added."""
         return [crawl["name"] for crawl in self.about["crawls"]]
 
-    def check(self, parameters: dict[str, Any], compared: str) -> None:
-        """Raise `InputError` if sketches made by other parameters are to be compared with those of the index."""
+    def check(self, step: str, parameters: dict[str, Any], compared: str) -> None:
+        """Raise `InputError` if sketches of another stage or other parameters are to be compared with those of the index."""
+        if step != self.about["step"]:
+            raise InputError(f"{self.folder} holds sketches of {self.about['step']}, not of {step}")
         mine = self.about["parameters"]
         other = sorted(key for key in {*mine, *parameters} if mine.get(key) != parameters.get(key))
         if other:

@@ -12,7 +12,7 @@ from schemas.errors import InputError, StageError
 from stages.core.sketch_index import SketchIndex
 
 WORDS = [f"{a}{b}{c}" for a in ("ka", "lo", "mi") for b in ("ra", "se", "ti", "vo") for c in ("n", "p", "x", "z")]
-CRAWLS = 5
+CRAWLS = 10
 
 
 def corpus(seed: int = 7) -> list[list[dict[str, Any]]]:
@@ -32,9 +32,9 @@ def corpus(seed: int = 7) -> list[list[dict[str, Any]]]:
     return crawls
 
 
-def run(folder: Path, name: str, rows: list[dict[str, Any]], **keys: Any) -> Any:
+def run(folder: Path, name: str, rows: list[dict[str, Any]], step: str = "minhash_dedup", **keys: Any) -> Any:
     source = {"path": str(jsonl(folder / f"{name}.jsonl", rows)), "source": "s"}
-    return curate(folder / name, source, [{"minhash_dedup": keys}])
+    return curate(folder / name, source, [{step: keys}])
 
 
 def ids(result: Any) -> set[str]:
@@ -62,6 +62,47 @@ def test_crawls_one_after_another_are_one_run_over_all(tmp_path: Path, keys: dic
     assert len(whole) < sum(map(len, crawls))
     assert kept(SketchIndex(place), crawls) == whole
     assert union == whole
+
+
+def test_equal_documents_of_earlier_crawls_are_found_from_their_hashes(tmp_path: Path) -> None:
+    crawls = corpus(5)
+    whole = ids(run(tmp_path, "whole", [row for rows in crawls for row in rows], "exact_dedup"))
+    place, union = tmp_path / "index", set[str]()
+    for number, rows in enumerate(crawls):
+        result = run(tmp_path, f"crawl{number}", rows, "exact_dedup", **({"index": str(place)} if number else {}))
+        union |= ids(result)
+        (indexing.add if number else indexing.build)(place, result.path)
+    assert union == kept(SketchIndex(place), crawls) == whole
+    assert len(whole) < sum(map(len, crawls))
+    told = indexing.stat(SketchIndex(place))
+    assert (told["step"], told["compared"]) == ("exact_dedup", "hash")
+    assert told["bytes_per_document"] < 400  # names and Parquet's own; no text, no shingles
+    with pytest.raises((InputError, StageError), match="holds sketches of exact_dedup, not of minhash_dedup"):
+        run(tmp_path, "other", crawls[0], index=str(place))
+    indexing.remove(place, ids=["c0-1"])
+    left = [row for rows in crawls for row in rows if row["id"] != "c0-1"]
+    assert kept(SketchIndex(place), [left]) == ids(run(tmp_path, "never", left, "exact_dedup"))
+
+
+def test_the_latest_of_equal_pages_supersedes_that_of_an_earlier_crawl(tmp_path: Path) -> None:
+    page = {"text": "the same", "url": "https://a.example/"}
+    keys = {"keep": "latest", "columns": ["url"], "supersede": True}
+    first = run(tmp_path, "first", [{**page, "id": "old", "date": "2024-01-01"}], "exact_dedup", **keys)
+    indexing.build(tmp_path / "index", first.path)
+    rows = [{**page, "id": "new", "date": "2024-02-01", "text": "changed"}]
+    second = run(tmp_path, "second", rows, "exact_dedup", **keys, index=str(tmp_path / "index"))
+    assert ids(second) == {"new"}
+    (told,) = indexing.add(tmp_path / "index", second.path).superseded.to_pylist()
+    assert (told["id"], told["survivor_id"]) == ("old", "new")
+
+
+def test_a_run_with_both_deduplications_has_sketches_of_either(tmp_path: Path) -> None:
+    source = {"path": str(jsonl(tmp_path / "in.jsonl", corpus()[0])), "source": "s"}
+    result = curate(tmp_path / "both", source, ["exact_dedup", "minhash_dedup"])
+    assert indexing.build(tmp_path / "a", result.path).index.about["step"] == "minhash_dedup"
+    assert indexing.build(tmp_path / "b", result.path, step="exact_dedup").index.about["step"] == "exact_dedup"
+    with pytest.raises(InputError, match="has no step line_dedup"):
+        indexing.build(tmp_path / "c", result.path, step="line_dedup")
 
 
 def test_a_better_copy_supersedes_where_keep_decides(tmp_path: Path) -> None:
