@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import cli_extractors, cli_index, cli_look, cli_run, cli_stages
+from jobs import cli_estimate, cli_extractors, cli_index, cli_look, cli_run, cli_stages
 from jobs.cli_terminal import Commands
 
 app = typer.Typer(
@@ -46,6 +46,7 @@ function: Callable[..., None]
 for name, function in (
     ("run", cli_run.run),
     ("plan", cli_run.plan),
+    ("estimate", cli_estimate.estimate),
     ("stage", cli_run.stage),
     ("submit", cli_run.submit),
     ("status", cli_run.status),

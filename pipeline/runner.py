@@ -58,6 +58,7 @@ def run(
     address: str | None = None,
     segments: str | Path | None = None,
     progress: Literal["auto", "bar", "plain", "none"] = "auto",
+    choose: Callable[[Plan], Sequence[Unit]] | None = None,
 ) -> Run:
     """Run a recipe; what was done before, by this run or one beside it, is not done again.
 
@@ -71,6 +72,7 @@ def run(
     force     replace a finished run of another recipe in `output`
     segments  where segments are kept; default <output>/../.sluice/segments
     progress  "auto", "bar", "plain" or "none"
+    choose    takes some of the planned units of work, for a trial in a folder of its own: the fingerprint does not tell
 
     Raises a `SluiceError`; whatever was finished before stays and is used by the next start.
     """
@@ -83,6 +85,8 @@ def run(
     choose_pool()
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     planned = plan(recipe, input=input, output=output, set=set, limit=limit, sample=sample, ids=ids, segments=segments)
+    if choose is not None:
+        planned = replace(planned, units=tuple(choose(planned)))
     folder = Path(output) if output else Path("runs") / f"{planned.recipe.keys.name}-{planned.fingerprint[:8]}"
     if (done := claim(folder, planned, force)) is not None:
         return done

@@ -237,7 +237,8 @@ def solve(segment: Segment, index: int, mapped: Mapped = in_turn) -> dict[str, A
     try:
         verdicts = VerdictFiles(folder, node.label, pa.schema(list(node.stage.columns_written().items())))
         facts = node.stage.solve(PartSketches(segment, index, mapped), verdicts)
-        facts = {**facts, "dropped": verdicts.count}
+        stored = sum(file.stat().st_size for file in segment.rounds_folder(index).glob("*.arrow"))
+        facts = {**facts, "dropped": verdicts.count, "round_bytes": stored}
         (folder / "facts.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_SERIALIZE_NUMPY))
         os.rename(folder, final)
         shutil.rmtree(segment.rounds_folder(index), ignore_errors=True)

@@ -1,0 +1,72 @@
+"""The `sluice estimate` command."""
+
+from typing import Annotated, Any
+
+import typer
+
+from jobs.cli_run import Inputs, Json, Output, RecipeFile, Settings, Workers
+from jobs.cli_terminal import print_json, ready, screen
+
+
+def estimate(
+    recipe: RecipeFile,
+    input: Inputs = None,
+    output: Output = None,
+    workers: Workers = None,
+    set_: Settings = None,
+    sample: Annotated[str, typer.Option(help="Text that is tried, in whole units of work.")] = "64MB",
+    allow: Annotated[bool, typer.Option("--allow", help="Exit with 0 even where disk or memory is short.")] = False,
+    json: Json = False,
+) -> None:
+    """Say how long a run will take, and what disk and memory it needs, from a trial on a sample.
+
+    Ends with exit code 2 where this machine has too little.
+
+    [bold]Example[/bold]
+
+    sluice estimate recipes/web.yaml --input data/raw --workers 32
+    """
+    ready()
+    from pipeline.estimate import estimate as make
+    from schemas.errors import OutputError, RecipeError
+    from schemas.recipe import parse_bytes
+
+    size = parse_bytes(sample)
+    if not isinstance(size, int):
+        raise RecipeError(f"--sample is {sample!r}, expected bytes such as 64MB")
+    inputs = [str(path) for path in input] if input else None
+    quiet = "none" if json else "auto"
+    found = make(recipe, input=inputs, output=output, set=tuple(set_ or ()), sample_bytes=size, workers=workers, progress=quiet)
+    if json:
+        print_json(found)
+    else:
+        _tell(found)
+    if found["short"] and not allow:
+        raise OutputError("; ".join(found["short"]) + " (--allow lets this pass)")
+
+
+def _tell(found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    sample = found["sample"]
+    print(
+        f"tried {sample['units']} of {found['units']} units, {_gb(sample['text_bytes'])} of {_gb(found['text_bytes'])} of text"
+    )
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("step")
+    for head in ("documents", "left", "seconds", "sketches", "rounds"):
+        table.add_column(head, justify="right")
+    for step in found["steps"]:
+        sizes = [_gb(step[name]) if step[name] else "" for name in ("sketch_bytes", "round_bytes")]
+        counts = [f"{step[name]['documents']:,}" for name in ("in", "out")]
+        table.add_row(step["step"], *counts, f"{step['seconds']:,.0f}", *sizes)
+    screen().print(table)
+    disk, memory = found["disk"], found["memory"]
+    print(f"time    {found['cpu_seconds']:,.0f} s of CPU, {found['wall_seconds']:,.0f} s with {found['workers']} workers")
+    parts = ", ".join(f"{name} {_gb(disk[name])}" for name in ("segments", "output", "rounds"))
+    print(f"disk    {_gb(disk['peak'])} at most: {parts}")
+    print(f"memory  {_gb(memory['all'])} in all, {_gb(memory['worker'])} of a process with one worker")
+
+
+def _gb(size: float) -> str:
+    return f"{size / 1e9:,.2f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
