@@ -276,6 +276,10 @@ def _solve(node: Global, table: pa.Table, parts: list[list[int]]) -> dict[tuple[
         for row in values.to_pylist():
             at = parts[part][row.pop("row")]
             found[table["source"][at].as_py(), table["id"][at].as_py(), "values"] = (row,)
+    for part, copies in verdicts.copies.items():
+        for row in copies.to_pylist():
+            at = parts[part][row["row"]]
+            found[table["source"][at].as_py(), table["id"][at].as_py(), "copies"] = (row["copies"],)
     return found
 
 

@@ -65,6 +65,7 @@ def _search(task: Path, answer: Path) -> None:
         for decision in batch.decisions:
             edited = cut_texts(decision.label, decision.cuts, table, rows)
             table = decision.with_values(table if edited is None else edited.table, rows)
+            table, rows = decision.with_copies(table, rows)
         pending = [(0, len(rows))] if len(rows) else []
         while pending:
             start, stop = pending.pop()

@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.planning import Plan, kind_of, version
 from pipeline.segment import Segment, committed_parts, file_digest, read_counts
 from pipeline.tally import empty_step, merge
 from pipeline.verdicts import solved
+from schemas.columns import COPY
 from schemas.errors import AccountingError
 from schemas.rule import Percentile
 from stages.core.stage import Filter, Stage
@@ -248,9 +250,11 @@ def repeated_ids(last: Segment, held: int = 1 << 22) -> dict[str, int]:
     for turn in range(rounds):
         seen: dict[str, list[np.ndarray]] = {}
         for part in parts:
-            for table in pq.ParquetFile(last.folder_of_part(part) / "docs.parquet").iter_batches(
-                1 << 16, columns=["source", "id"]
+            copy = [COPY.name] if COPY.name in last.schema.names else []
+            for batch in pq.ParquetFile(last.folder_of_part(part) / "docs.parquet").iter_batches(
+                1 << 16, columns=["source", "id", *copy]
             ):
+                table = batch.filter(pc.equal(batch.column(COPY.name), 0)) if copy else batch
                 hashes = text_ids(text_of(table.column("id"))).view(np.uint64).reshape(table.num_rows, -1)[:, 0]
                 sources = table.column("source").dictionary_encode()
                 for index, name in enumerate(sources.dictionary.to_pylist()):

@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.function import Function
-from stages.core.stage import Expand, Stage
+from stages.core.stage import Expand, Global, Stage
 
 ORIGIN = "_origin"
-"""Column behind an Expand: the row, in its part, of the document of the input that a child comes from."""
+"""Column behind an Expand, and of copies: the row, in its part, of the document of the input that a row comes from."""
 
 
 def origins_of(table: pa.Table, rows: np.ndarray) -> np.ndarray:
@@ -22,7 +22,11 @@ def distinct(origins: np.ndarray) -> int:
 
 def multiplies(stage: Stage) -> bool:
     """Whether a stage may give several documents for one."""
-    return isinstance(stage, Expand) or (isinstance(stage, Function) and not stage.takes_table())
+    return (
+        isinstance(stage, Expand)
+        or (isinstance(stage, Global) and stage.repeats)
+        or (isinstance(stage, Function) and not stage.takes_table())
+    )
 
 
 def with_origins(table: pa.Table, origins: np.ndarray) -> pa.Table:

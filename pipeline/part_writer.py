@@ -19,7 +19,7 @@ from pipeline.origins import distinct
 from pipeline.segment import Segment
 from pipeline.steps import Dropped, Edits, Failed, Measured, Outcome
 from pipeline.tally import Tally
-from schemas.columns import DROPS, EDITS, QUARANTINED
+from schemas.columns import COPY, DROPS, EDITS, QUARANTINED
 from stages.kernels.hashing import order_keys
 
 LEDGER_ROWS = 4096
@@ -284,7 +284,8 @@ def sketch_file_schema(segment: Segment, index: int) -> pa.Schema:
 
 def table_keys(table: pa.Table, seed: int | None) -> np.ndarray:
     """The key of each document in the output's order."""
-    return order_keys(seed or 0, "order", table.column("source").combine_chunks(), table.column("id").combine_chunks())
+    copies = table.column(COPY.name).to_numpy() if COPY.name in table.column_names else 0
+    return order_keys(seed or 0, "order", table.column("source").combine_chunks(), table.column("id").combine_chunks(), copies)
 
 
 def _nullable(values: np.ndarray) -> pa.Array:

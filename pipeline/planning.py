@@ -20,12 +20,12 @@ from pipeline.percentiles import PercentileLimits
 from pipeline.read_warc import web_columns
 from pipeline.readers import Reader, Selection
 from pipeline.recipe import Recipe, load, make_stage
-from pipeline.segment import Node, ParentSegment, Segment, committed_parts, digest, file_digest, unfinished
+from pipeline.segment import Node, ParentSegment, Segment, SolveFolder, committed_parts, digest, file_digest, unfinished
 from pipeline.sources import InputFile, LeftOut, list_files, mapped_columns
 from pipeline.steps import group_nodes
 from pipeline.units import Unit, cut, part_bytes
 from pipeline.verdicts import solved
-from schemas.columns import TOKEN_COUNT
+from schemas.columns import COPY, TOKEN_COUNT
 from schemas.errors import MissingExtra, RecipeError
 from schemas.recipe import Input, Output
 from schemas.rule import Percentile, Table
@@ -209,8 +209,9 @@ def _segments(
 
 def _as_parent(segment: Segment) -> ParentSegment:
     solves = [
-        (node.label, segment.solve_folder(index), pa.schema(list(node.stage.columns_written().items())))
+        SolveFolder(node.label, segment.solve_folder(index), pa.schema(list(stage.columns_written().items())), stage.repeats)
         for index, node in enumerate(segment.globals)
+        if isinstance(stage := node.stage, Global)
     ]
     return ParentSegment(segment.folder, tuple(solves))
 
@@ -280,7 +281,7 @@ def _checked_schema(schema: pa.Schema, nodes: Sequence[Node]) -> pa.Schema:
         for column, kind in node.stage.columns_written().items():
             if column in ("id", "source"):
                 raise RecipeError(f"{node.label} writes {column!r}; a document keeps its id and source")
-            fields[column] = pa.field(column, kind, column != "text" and column != "token_count")
+            fields[column] = pa.field(column, kind, column not in ("text", "token_count", COPY.name))
     return pa.schema(list(fields.values()))
 
 

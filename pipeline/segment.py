@@ -77,12 +77,22 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class SolveFolder:
+    """Where the answer of a Global stands: its label, the columns that it adds, and whether it repeats documents."""
+
+    label: str
+    folder: Path
+    columns: pa.Schema
+    repeats: bool
+
+
+@dataclass(frozen=True)
 class ParentSegment:
     """What a later segment reads: the documents of the one before, masked by the verdicts of its Globals."""
 
     folder: str
-    solves: tuple[tuple[str, Path, pa.Schema], ...]
-    """label, folder and added columns of each, in the order in which they were solved"""
+    solves: tuple[SolveFolder, ...]
+    """in the order in which they were solved"""
 
 
 def digest(value: Any) -> str:

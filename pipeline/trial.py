@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from pipeline.function import Processed
 from pipeline.step_checks import check_edits
-from pipeline.verdicts import fault_of_cuts
-from schemas.columns import CUT, VERDICT
+from pipeline.verdicts import fault_of_copies, fault_of_cuts
+from schemas.columns import COPIES, CUT, VERDICT
 from stages.core.docs import Docs
 from stages.core.stage import Edited, Expand, Filter, Global, Stage
 
@@ -70,6 +70,7 @@ class MemoryVerdicts:
         self.values: dict[int, pa.Table] = {}
         self.tables: dict[int, pa.Table] = {}
         self.cuts: dict[int, pa.Table] = {}
+        self.copies: dict[int, pa.Table] = {}
 
     def write(self, part: int, verdicts: pa.Table) -> None:
         """Keep one part's verdicts. Raises `Broken` if they are not as `VERDICT` asks."""
@@ -95,6 +96,16 @@ class MemoryVerdicts:
         if dropped := set(cuts["row"].to_pylist()) & set(self.tables[part]["row"].to_pylist() if part in self.tables else []):
             raise Broken(f"row {min(dropped)} of part {part} is cut and dropped")
         self.cuts[part] = cuts
+
+    def repeat(self, part: int, copies: pa.Table) -> None:
+        """Keep how often one part's documents are there. Raises `Broken` if it is not as `COPIES` asks."""
+        if not 0 <= part < len(self._sizes) or part in self.copies:
+            raise Broken(f"solve repeated part {part} " + ("twice" if part in self.copies else "that does not exist"))
+        if not copies.schema.equals(COPIES):
+            raise Broken(f"copies have the schema {brief(copies.schema)}, expected COPIES: {brief(COPIES)}")
+        if fault := fault_of_copies(copies):
+            raise Broken(f"the copies of part {part} {fault}")
+        self.copies[part] = copies
 
     def add(self, part: int, values: Iterable[pa.Table]) -> None:
         """Keep one part's values. Raises `Broken` if they are not as `columns_written` says."""

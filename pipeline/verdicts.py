@@ -14,8 +14,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.segment import Segment, committed_parts
-from schemas.columns import CUT, VERDICT
+from pipeline.origins import origins_of, with_origins
+from pipeline.segment import Segment, SolveFolder, committed_parts
+from schemas.columns import COPIES, COPY, CUT, VERDICT
 from schemas.errors import StageError
 from stages.core.stage import Global
 
@@ -30,12 +31,17 @@ def in_turn(function: Callable[[Any], Any], items: Sequence[Any], model_bytes: i
 
 @dataclass(frozen=True)
 class Decision:
-    """What a Global of the segment before decided on one part. `values` are mapped into memory, not read."""
+    """What a Global of the segment before decided on one part. `values` are mapped into memory, not read.
+
+    repeats  whether it may repeat documents, those in `copies`
+    """
 
     label: str
     verdicts: pa.Table
     cuts: pa.Table
     values: pa.Table
+    repeats: bool
+    copies: pa.Table
 
     def with_values(self, table: pa.Table, rows: np.ndarray) -> pa.Table:
         """The documents at these rows of the part with the columns that were added, in the place of any of the same name."""
@@ -52,12 +58,30 @@ class Decision:
             table = table.append_column(name, column) if number < 0 else table.set_column(number, name, column)
         return table
 
+    def with_copies(self, table: pa.Table, rows: np.ndarray) -> tuple[pa.Table, np.ndarray]:
+        """Documents and their rows, each as often as it is to be there, copies numbered and one behind the other."""
+        if not self.repeats:
+            return table, rows
+        known, counts = self.copies["row"].to_numpy(), np.ones(len(rows), np.int64)
+        mine = np.isin(rows, known)
+        counts[mine] = self.copies["copies"].to_numpy()[np.searchsorted(known, rows[mine])]
+        at = np.repeat(np.arange(len(rows)), counts)
+        number = np.arange(len(at)) - np.repeat(np.cumsum(counts) - counts, counts)
+        origins = origins_of(table, rows)[at]
+        table = with_origins(table.take(pa.array(at)), origins)
+        column = pa.array(number, COPY.type)
+        place = table.schema.get_field_index(COPY.name)
+        return table.append_column(COPY, column) if place < 0 else table.set_column(place, COPY, column), rows[at]
 
-def read_decision(label: str, folder: Path, columns: pa.Schema, part: int) -> Decision:
-    """What stands of one part; `columns` are those that the Global adds."""
+
+def read_decision(solve: SolveFolder, part: int) -> Decision:
+    """What stands of one part."""
+    folder, columns = solve.folder, pa.schema([("row", pa.int32()), *([] if solve.repeats else solve.columns)])
     path = folder / f"{part:012d}-values.arrow"
-    values = SavedTable(path).read() if path.is_file() else pa.schema([("row", pa.int32()), *columns]).empty_table()
-    return Decision(label, read_verdicts(folder, part), read_cuts(folder, part), values)
+    values = SavedTable(path).read() if path.is_file() else columns.empty_table()
+    path = folder / f"{part:012d}-copies.parquet"
+    copies = pq.read_table(path, use_threads=False) if path.is_file() else COPIES.empty_table()
+    return Decision(solve.label, read_verdicts(folder, part), read_cuts(folder, part), values, solve.repeats, copies)
 
 
 def read_verdicts(folder: Path, part: int) -> pa.Table:
@@ -212,6 +236,25 @@ class VerdictFiles:
                     raise StageError(f"{self._label}: the values for part {part} are not sorted by row, each once")
                 last = rows[-1] if len(rows) else last
                 writer.write_table(table.select(self._columns.names).cast(self._columns))
+
+    def repeat(self, part: int, copies: pa.Table) -> None:
+        """How often documents of one part are there."""
+        table = copies.select(COPIES.names).cast(COPIES)
+        if fault := fault_of_copies(table):
+            raise StageError(f"{self._label}: the copies of part {part} {fault}")
+        path = self._folder / f"{part:012d}-copies.parquet"
+        if path.exists():
+            raise StageError(f"{self._label}: two sets of copies of part {part}")
+        if table.num_rows:
+            pq.write_table(table, path, compression="zstd")
+
+
+def fault_of_copies(copies: pa.Table) -> str | None:
+    """What is wrong with copies, if anything."""
+    row, count = (copies.column(name).to_numpy() for name in COPIES.names)
+    if (np.diff(row) <= 0).any():
+        return "are not sorted by row, each once"
+    return "are fewer than one" if (count < 1).any() else None
 
 
 def fault_of_cuts(cuts: pa.Table) -> str | None:

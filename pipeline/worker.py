@@ -185,7 +185,7 @@ def _run_batch(
     for decision in batch.decisions:
         table, rows = _apply_verdicts(decision.label, decision.verdicts, table, rows, writer)
         table = cut_out(decision.label, decision.cuts, table, rows, writer)
-        table = decision.with_values(table, rows)
+        table, rows = decision.with_copies(decision.with_values(table, rows), rows)
     if poison and (bad := np.isin(rows, list(poison))).any():
         killed = table.filter(pa.array(bad))
         sizes = byte_lengths(killed.column("text")).sum()
@@ -227,7 +227,7 @@ def _apply_verdicts(
 def _read_documents(segment: Segment, part: int) -> Iterator[Batch]:
     """The documents of one part of the segment before, with the verdicts on them."""
     assert segment.parent is not None
-    decisions = [read_decision(*solve, part) for solve in segment.parent.solves]
+    decisions = [read_decision(solve, part) for solve in segment.parent.solves]
     row = 0
     with pq.ParquetFile(Path(segment.parent.folder, "parts", f"{part:012d}", "docs.parquet"), pre_buffer=False) as documents:
         for group in range(documents.metadata.num_row_groups):

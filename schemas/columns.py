@@ -40,6 +40,11 @@ WEB = {
 """What readers of web archives and HTML write after `date`, with types as in recipes: the media type by declaration and
 content, the charset that was decoded, the status, three headers of the response, and WARC-Truncated."""
 
+COPY = pa.field("copy", pa.int32(), nullable=False, metadata={"doc": "which copy of a repeated document this is, from 0"})
+
+COPIES = pa.schema([pa.field("row", pa.int32(), nullable=False), pa.field("copies", pa.int32(), nullable=False)])
+"""How often documents of one part are there, sorted by row."""
+
 TOKEN_COUNT = pa.field(
     "token_count", pa.int64(), nullable=False, metadata={"doc": "tokens of text, see the manifest's counter"}
 )

@@ -219,6 +219,12 @@ class Verdicts(Drops, Protocol):
         A document of which no row is given has nulls. At most one call for a part.
         """
 
+    def repeat(self, part: int, copies: pa.Table) -> None:
+        """How often documents of one part are there: `row` (int32, ascending) and `copies` (int32, 1 or more).
+
+        Only for a Global that says `repeats`. A document of which no row is given is there once. At most one call for a part.
+        """
+
 
 class Global(Stage):
     """Decides by looking at all documents, through a narrow sketch of each."""
@@ -226,9 +232,12 @@ class Global(Stage):
     cuts: ClassVar[bool] = False
     """Whether it cuts spans out of texts."""
 
+    repeats: ClassVar[bool] = False
+    """Whether it repeats documents. Its `columns_written` is then `COPY`, the number of a copy, from 0."""
+
     def changes_documents(self) -> bool:
         """Whether what follows sees other documents, without what was cut or with more columns: a segment ends with it."""
-        return self.cuts or bool(self.columns_written())
+        return self.cuts or self.repeats or bool(self.columns_written())
 
     def sketch_parameters(self) -> dict[str, Any]:
         """JSON-ready: the parameters that the sketch depends on. Where only others change, sketches are used again."""

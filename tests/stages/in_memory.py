@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.trial import MemorySketches, MemoryTable
-from pipeline.verdicts import fault_of_cuts
-from schemas.columns import CUT, VERDICT
+from pipeline.verdicts import fault_of_copies, fault_of_cuts
+from schemas.columns import COPIES, CUT, VERDICT
 from stages.core.docs import Docs
 from stages.core.stage import Global
 
@@ -29,6 +29,7 @@ class InMemory:
         self.written: dict[int, pa.Table] = {}
         self.cuts: dict[int, pa.Table] = {}
         self.values: dict[int, pa.Table] = {}
+        self.copies: dict[int, pa.Table] = {}
         self.tables = list(parts)
 
     def parts(self) -> list[int]:
@@ -68,6 +69,12 @@ class InMemory:
     def add(self, part: int, values: Iterable[pa.Table]) -> None:
         assert part not in self.values
         self.values[part] = pa.concat_tables(values)
+
+    def repeat(self, part: int, copies: pa.Table) -> None:
+        assert part not in self.copies
+        assert copies.schema.equals(COPIES)
+        assert fault_of_copies(copies) is None
+        self.copies[part] = copies
 
     def cut_texts(self) -> list[str | None]:
         """Each text without what is cut out of it; None for one that is dropped."""

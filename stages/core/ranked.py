@@ -1,0 +1,212 @@
+"""Documents of groups in the order of a score, and where a budget ends in it, without holding the documents.
+
+Each block of parts stores its documents sorted by group, then from the highest score down, then by hash, with running sums of
+their weights. Where the first documents of a group weigh as much as a budget is found by bisection over all scores, then over
+the hashes of documents with that score: each step is one search in every block's file.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.columns import VERDICT
+from stages.core.exchange import Block, blocks, facts_of, numpy_of
+from stages.core.stage import Drops, Sketches
+from stages.core.survivors import LiveRows
+from stages.kernels.hashing import order_keys
+
+LAST = 2**64 - 1
+
+
+class Place(NamedTuple):
+    """A place in a group's order: all documents up to and with these keys. Keys begin at 0; -1 is before all."""
+
+    key: int
+    hash: int
+
+
+class Prefix(NamedTuple):
+    """The first documents of a group: where they end, how many there are, what they weigh."""
+
+    end: Place
+    documents: int
+    weight: int
+
+
+@dataclass(frozen=True)
+class Order:
+    """How documents are ordered. The sketch has `weight` (int64), and, where they are needed, `group` and `score`.
+
+    grouped  whether documents are in groups by the column `group` of the sketch, else all are in the group ""
+    scored   whether they are ordered by `score`, highest first, NaN last; else by hash alone
+    seed     of the hash, with `salt`
+    """
+
+    grouped: bool
+    scored: bool
+    seed: int
+    salt: str
+
+    def columns(self) -> list[str]:
+        """Columns of the sketch that are read."""
+        return ["source", "id", "weight", *(["group"] if self.grouped else []), *(["score"] if self.scored else [])]
+
+    def keys(self, table: pa.Table) -> tuple[np.ndarray, np.ndarray]:
+        """Of each document the key (uint64, 0 for all where there is no score) and the hash."""
+        hashes = order_keys(self.seed, self.salt, table["source"], table["id"])
+        if not self.scored:
+            return np.zeros(len(hashes), np.uint64), hashes
+        return descending(table["score"].to_numpy().astype(np.float64)), hashes
+
+    def groups(self, table: pa.Table) -> pa.Array:
+        """Of each document its group; a null is the group ""."""
+        if not self.grouped:
+            return pa.array([""] * table.num_rows, pa.string())
+        return table["group"].cast(pa.string()).fill_null("").combine_chunks()
+
+
+def descending(score: np.ndarray) -> np.ndarray:
+    """Numbers (uint64) that are smaller where a float64 is larger; NaN is last, and -0.0 is 0.0."""
+    bits = (score + 0.0).view(np.uint64)
+    ascending = np.where(bits >> np.uint64(63) == 1, ~bits, bits | np.uint64(2**63))
+    return np.where(np.isnan(score), np.uint64(LAST), ~ascending)
+
+
+def score_of(key: int) -> float:
+    """The score that `descending` made this key of; NaN for the last one."""
+    if key == LAST:
+        return float("nan")
+    ascending = ~np.uint64(key)
+    bits = ascending & np.uint64(2**63 - 1) if ascending >> np.uint64(63) == 1 else ~ascending
+    return float(np.array([bits], np.uint64).view(np.float64)[0])
+
+
+class Ranking:
+    """The order of all live documents, stored by blocks."""
+
+    def __init__(self, sketches: Sketches, order: Order) -> None:
+        rows = LiveRows(sketches)
+        self.order = order
+        self._tables = [saved.read() for saved in sketches.round("ranked", partial(_ranked, rows, order), blocks(rows))]
+        self._facts: list[dict[str, list[int]]] = [facts_of(table)["groups"] for table in self._tables]
+
+    def totals(self) -> dict[str, tuple[int, int]]:
+        """Documents and weight of each group, by name."""
+        names = sorted({name for facts in self._facts for name in facts})
+        found = {}
+        for name in names:
+            mine = [facts[name] for facts in self._facts if name in facts]
+            found[name] = (sum(stop - start for start, stop, _ in mine), sum(weight for _, _, weight in mine))
+        return found
+
+    def prefix(self, group: str, budget: int) -> Prefix:
+        """The most documents of the beginning of a group's order that weigh no more than the budget together."""
+        slices = [(table, *facts[group][:2]) for table, facts in zip(self._tables, self._facts, strict=True) if group in facts]
+        held = [
+            (numpy_of(table["key"])[a:b], numpy_of(table["hash"])[a:b], numpy_of(table["sum"])[a:b]) for table, a, b in slices
+        ]
+
+        def up_to(key: int) -> tuple[int, int]:
+            return _taken(
+                held, [int(np.searchsorted(keys, np.uint64(key), side="right")) if key >= 0 else 0 for keys, _, _ in held]
+            )
+
+        key = _last(lambda at: up_to(at)[1] <= budget)
+        if key == LAST:
+            return Prefix(Place(LAST, LAST), *up_to(LAST))
+        # of the documents with the next key, some fit: those with the smallest hashes
+        runs = [
+            [int(np.searchsorted(keys, np.uint64(key + 1), side=side)) for side in ("left", "right")] for keys, _, _ in held
+        ]
+
+        def within(mark: int) -> tuple[int, int]:
+            ends = [
+                start + (int(np.searchsorted(hashes[start:stop], np.uint64(mark), side="right")) if mark >= 0 else 0)
+                for (_, hashes, _), (start, stop) in zip(held, runs, strict=True)
+            ]
+            return _taken(held, ends)
+
+        mark = _last(lambda at: within(at)[1] <= budget)
+        return Prefix(Place(key, LAST) if mark < 0 else Place(key + 1, mark), *within(mark))
+
+
+def inside(keys: np.ndarray, hashes: np.ndarray, end: Place) -> np.ndarray:
+    """Which documents (bool) stand up to and with a place of their group's order."""
+    if end.key < 0:
+        return np.zeros(len(keys), bool)
+    return np.asarray((keys < np.uint64(end.key)) | ((keys == np.uint64(end.key)) & (hashes <= np.uint64(end.hash))))
+
+
+def drop_outside(
+    sketches: Sketches, part: int, order: Order, ends: dict[str, Place], verdicts: Drops, rule: str, measure: str | None
+) -> None:
+    """Drop the documents of a part that stand behind the end of their group, with their score and the lowest that stayed."""
+    table = sketches.read(part, ["row", *order.columns()])
+    keys, hashes = order.keys(table)
+    coded = order.groups(table).dictionary_encode()
+    codes, limit, gone = coded.indices.to_numpy(), np.full(table.num_rows, np.nan), np.ones(table.num_rows, bool)
+    for code, name in enumerate(coded.dictionary.to_pylist()):
+        mine, end = codes == code, ends[name]
+        gone[mine] = ~inside(keys[mine], hashes[mine], end)
+        limit[mine] = score_of(end.key) if end.key >= 0 else np.nan
+    lost = np.flatnonzero(gone)
+    if not len(lost):
+        return
+    columns: dict[str, Any] = {"row": numpy_of(table["row"])[lost], "rule": [rule] * len(lost)}
+    if order.scored:
+        columns |= {"measure": [measure] * len(lost), "op": [">="] * len(lost)}
+        columns |= {"value": _known(table["score"].to_numpy()[lost]), "limit": _known(limit[lost])}
+    arrays = [
+        pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(len(lost), field.type)
+        for field in VERDICT
+    ]
+    verdicts.write(part, pa.table(arrays, schema=VERDICT))
+
+
+def _known(values: np.ndarray) -> pa.Array:
+    return pa.array(values, pa.float64(), from_pandas=True)
+
+
+def _last(holds: Callable[[int], bool]) -> int:
+    """The largest number from 0 to 2**64 - 1 of which it holds, -1 if of none; it holds up to some number and not beyond."""
+    low, high = -1, LAST
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle - 1)
+    return low
+
+
+def _taken(held: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], ends: Sequence[int]) -> tuple[int, int]:
+    sums = [int(running[end - 1]) if end else 0 for (_, _, running), end in zip(held, ends, strict=True)]
+    return int(sum(ends)), sum(sums)
+
+
+def _ranked(rows: LiveRows, order: Order, block: Block) -> pa.Table:
+    """Keys, hashes and running sums of weights of a block's documents, and where each group of them stands."""
+    groups, keys, hashes, weights = [], [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    for at in range(*block):
+        table = rows.read(at, order.columns())
+        of_part = order.keys(table)
+        keys.append(of_part[0])
+        hashes.append(of_part[1])
+        weights.append(table["weight"].to_numpy().astype(np.int64))
+        groups.append(order.groups(table))
+    coded = pa.chunked_array(groups, pa.string()).combine_chunks().dictionary_encode()
+    names, codes = coded.dictionary.to_pylist(), coded.indices.to_numpy()
+    key, hashed, weight = np.concatenate(keys), np.concatenate(hashes), np.concatenate(weights)
+    sequence = np.lexsort((hashed, key, codes))
+    codes, key, hashed, weight = codes[sequence], key[sequence], hashed[sequence], weight[sequence]
+    bounds = np.searchsorted(codes, np.arange(len(names) + 1))
+    sums, facts = np.cumsum(weight), {}
+    for code, name in enumerate(names):
+        start, stop = int(bounds[code]), int(bounds[code + 1])
+        before = int(sums[start - 1]) if start else 0
+        facts[name] = [start, stop, int(sums[stop - 1]) - before]
+    starts = np.repeat(bounds[:-1], np.diff(bounds))
+    own = sums - np.where(starts > 0, sums[starts - 1], 0) if len(sums) else sums
+    return pa.table({"key": key, "hash": hashed, "sum": own}).replace_schema_metadata({"facts": json.dumps({"groups": facts})})
