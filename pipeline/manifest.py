@@ -22,6 +22,7 @@ from schemas.columns import COPY
 from schemas.errors import AccountingError
 from schemas.rule import Percentile
 from stages.core.stage import Filter, Stage
+from stages.count_tokens import CountTokens
 from stages.kernels.hashing import text_ids
 from stages.kernels.text import text_of
 
@@ -76,14 +77,12 @@ def make(
 ) -> dict[str, Any]:
     """The manifest of a finished run; `run` holds engine, workers, started, seconds and what was reused."""
     first, last = sums[0], sums[-1]
-    rate = _bytes_per_token(plan)
+    counter = _token_counter(plan)
+    rate = counter.bytes_per_token
     steps = _steps(plan, sums, rate)
     dropped = [sum(step["dropped"][key] for step in steps) for key in ("documents", "bytes")]
     failed = [sum(step["quarantined"][key] for step in steps) for key in ("documents", "bytes")]
     tokens = sum(shard["tokens"] for shard in shards)
-    counter = plan.segments[-1].nodes[-1].stage
-    names = [node for segment in plan.segments for node in segment.nodes if node.stage.name() == "count_tokens"]
-    counter = names[-1].stage if names else counter
     sources = {
         name: {
             "in": _counts(first["sources"].get(name, {}).get("in", [0, 0]), rate),
@@ -126,7 +125,7 @@ def make(
         "sources": sources,
         "languages": {name: {"out": _counts(pair, rate)} for name, pair in sorted(last["languages"].items())},
         "shards": list(shards),
-        "token_counter": {"name": counter.counter(), "exact": "estimate" not in counter.counter()},  # type: ignore[attr-defined]
+        "token_counter": {"name": counter.counter(), "exact": "estimate" not in counter.counter()},
         "repeated_ids": repeated,
         "warnings": [],
     }
@@ -138,9 +137,9 @@ def versions() -> dict[str, str]:
     return {**found, **{name: importlib.metadata.version(name) for name in PACKAGES}}
 
 
-def _bytes_per_token(plan: Plan) -> float:
-    stages = [node.stage for segment in plan.segments for node in segment.nodes if node.stage.name() == "count_tokens"]
-    return float(getattr(stages[-1], "bytes_per_token", 4.0)) if stages else 4.0
+def _token_counter(plan: Plan) -> CountTokens:
+    """The step that counted the tokens of the training set: the last one."""
+    return [node.stage for segment in plan.segments for node in segment.nodes if isinstance(node.stage, CountTokens)][-1]
 
 
 def _counts(pair: Sequence[int], rate: float) -> dict[str, int]:

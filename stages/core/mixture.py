@@ -47,11 +47,12 @@ def portions(
         name: _most(available.get(name, 0), share, max_epochs.get(name, max_epochs["default"]))
         for name, share in wanted.items()
     }
-    possible = min((limit for limit in most.values() if limit is not None), default=0)
+    limits = {name: limit for name, limit in most.items() if limit is not None}
+    binding = min(limits, key=lambda name: limits[name], default="")
+    possible = limits.get(binding, 0)
     total = possible if tokens is None else tokens
-    for name, limit in most.items():
-        if limit is not None and total > limit:
-            raise StageError(_infeasible(name, available[name], wanted[name], total, max_epochs, possible))
+    if total > possible:
+        raise StageError(_infeasible(binding, available.get(binding, 0), wanted.get(binding, 0.0), total, max_epochs, possible))
     return {
         name: Portion(available[name], wanted.get(name, 0.0), int(wanted.get(name, 0.0) * total + 0.5))
         for name in sorted(available)

@@ -117,8 +117,10 @@ class Ranking:
             )
 
         key = _last(lambda at: up_to(at)[1] <= budget)
+        ends = [int(np.searchsorted(keys, np.uint64(key), side="right")) if key >= 0 else 0 for keys, _, _ in held]
+        last = max((int(keys[end - 1]) for (keys, _, _), end in zip(held, ends, strict=True) if end), default=-1)
         if key == LAST:
-            return Prefix(Place(LAST, LAST), *up_to(LAST))
+            return Prefix(Place(last, LAST), *up_to(LAST))
         # of the documents with the next key, some fit: those with the smallest hashes
         runs = [
             [int(np.searchsorted(keys, np.uint64(key + 1), side=side)) for side in ("left", "right")] for keys, _, _ in held
@@ -132,7 +134,9 @@ class Ranking:
             return _taken(held, ends)
 
         mark = _last(lambda at: within(at)[1] <= budget)
-        return Prefix(Place(key, LAST) if mark < 0 else Place(key + 1, mark), *within(mark))
+        found = within(mark)
+        # where none of them fits, the end is the last document before them, whose score is the lowest that is in
+        return Prefix(Place(key + 1, mark) if found[0] > up_to(key)[0] else Place(last, LAST), *found)
 
 
 def inside(keys: np.ndarray, hashes: np.ndarray, end: Place) -> np.ndarray:
