@@ -1,7 +1,7 @@
 """What Globals that cut spans out of texts have in common."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +10,8 @@ from schemas.columns import CUT, VERDICT
 from stages.core.exchange import Block, numpy_of
 from stages.core.stage import Verdicts
 from stages.core.survivors import LiveRows
+from stages.kernels.pieces import Pieces
+from stages.kernels.text import Text
 
 WHOLE = -1
 """start of a document of which nothing would be left: it is dropped"""
@@ -26,23 +28,73 @@ def spans_table(document: np.ndarray, start: np.ndarray, stop: np.ndarray) -> di
     }
 
 
-def write_spans(rows: LiveRows, block: Block, spans: pa.Table, verdicts: Verdicts, kind: str) -> None:
+def piece_spans(text: Text, pieces: Pieces, gone: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Document, start and stop (int64) of pieces that go; `WHOLE` where nothing of a document with pieces would be left.
+
+    With a piece goes what is between it and the one before it that stays, or, in front of all that stay, the next one.
+    """
+    owner = np.repeat(np.arange(len(text.offsets) - 1), np.diff(pieces.offsets))
+    stayed = np.concatenate([[0], np.cumsum(~gone)])
+    leads = stayed[:-1] == stayed[pieces.offsets[owner]]  # no piece of the document before it stays
+    whole = stayed[pieces.offsets[1:]] == stayed[pieces.offsets[:-1]]
+    at = np.flatnonzero(gone & ~whole[owner])
+    start = np.where(leads[at], pieces.start[at], pieces.stop[at - 1])
+    stop = np.where(leads[at], pieces.start[np.minimum(at + 1, len(gone) - 1)], pieces.stop[at])
+    first = text.offsets[owner[at]]
+    emptied = np.flatnonzero(whole & (np.diff(pieces.offsets) > 0))
+    which = np.concatenate([owner[at], emptied])
+    starts = np.concatenate([start - first, np.full(len(emptied), WHOLE)])
+    stops = np.concatenate([stop - first, np.full(len(emptied), WHOLE)])
+    order = np.lexsort((starts, which))
+    return which[order], starts[order], stops[order]
+
+
+class Above(NamedTuple):
+    """Documents of a block (by number, ascending) whose share of repeats is above `most`, for which they are dropped."""
+
+    numbers: np.ndarray
+    share: np.ndarray
+    most: float
+
+
+NO_SPANS = pa.table(spans_table(*np.zeros((3, 0), np.int64)))
+
+
+def write_spans(
+    rows: LiveRows, block: Block, spans: pa.Table, verdicts: Verdicts, kind: str, above: Above | None = None
+) -> None:
     """Write the cuts and drops of the parts of a block. `spans` are those of its documents, sorted by document and start."""
     document, start, stop = (numpy_of(spans[name]) for name in ("document", "start", "stop"))
-    bounds = np.searchsorted(document, rows.starts)
+    numbers, share, most = above or Above(np.zeros(0, np.int64), np.zeros(0), 0.0)
+    bounds, edges = np.searchsorted(document, rows.starts), np.searchsorted(numbers, rows.starts)
     for at in range(*block):
-        mine = slice(bounds[at], bounds[at + 1])
-        if mine.start == mine.stop:
+        mine, over = slice(bounds[at], bounds[at + 1]), slice(edges[at], edges[at + 1])
+        if mine.start == mine.stop and over.start == over.stop:
             continue
-        row = rows.read(at, ["row"])["row"].to_numpy()[document[mine] - rows.starts[at]].astype(np.int32)
-        whole = start[mine] == WHOLE
-        if whole.any():
-            known = {"row": row[whole], "rule": [NOTHING_LEFT] * int(whole.sum())}
-            columns = [pa.array(known[f.name]) if f.name in known else pa.nulls(int(whole.sum()), f.type) for f in VERDICT]
-            verdicts.write(rows.parts[at], pa.table(columns, schema=VERDICT))
+        row_of = rows.read(at, ["row"])["row"].to_numpy().astype(np.int32)
+        row, whole = row_of[document[mine] - rows.starts[at]], start[mine] == WHOLE
+        lost = row_of[numbers[over] - rows.starts[at]]
+        told = {"rule": "max_share", "measure": "repeated_share", "op": "at_most"}
+        drops = pa.concat_tables(
+            [
+                _verdicts({"row": row[whole], "rule": [NOTHING_LEFT] * int(whole.sum())}),
+                _verdicts(
+                    {"row": lost, "value": share[over], "limit": np.full(len(lost), most)}
+                    | {name: [value] * len(lost) for name, value in told.items()}
+                ),
+            ]
+        )
+        if drops.num_rows:
+            verdicts.write(rows.parts[at], drops.sort_by("row"))
         if not whole.all():
             cuts = [row[~whole], start[mine][~whole], stop[mine][~whole], [kind] * int((~whole).sum())]
             verdicts.cut(rows.parts[at], pa.table(cuts, schema=CUT))
+
+
+def _verdicts(known: dict[str, Any]) -> pa.Table:
+    count = len(known["row"])
+    columns = [pa.array(known[f.name], f.type) if f.name in known else pa.nulls(count, f.type) for f in VERDICT]
+    return pa.table(columns, schema=VERDICT)
 
 
 def excerpts(rows: LiveRows, places: Iterable[tuple[int, int, int]], most: int = 100) -> list[dict[str, str]]:

@@ -163,7 +163,7 @@ def drop_outside(
         return
     columns: dict[str, Any] = {"row": numpy_of(table["row"])[lost], "rule": [rule] * len(lost)}
     if order.scored:
-        columns |= {"measure": [measure] * len(lost), "op": [">="] * len(lost)}
+        columns |= {"measure": [measure] * len(lost), "op": ["at_least"] * len(lost)}
         columns |= {"value": _known(table["score"].to_numpy()[lost]), "limit": _known(limit[lost])}
     arrays = [
         pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(len(lost), field.type)

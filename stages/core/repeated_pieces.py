@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
-from stages.core.cutting import WHOLE, excerpts, spans_table, write_spans
+from stages.core.cutting import excerpts, piece_spans, spans_table, write_spans
 from stages.core.docs import Docs
 from stages.core.exchange import Block, Range, binary_of, blocks, facts_of, in_range, numpy_of, place_of, ranges, sorted_table
 from stages.core.stage import Global, Saved, Sketches, Verdicts
@@ -113,26 +113,12 @@ class RepeatedPieces(Global):
         return pa.table(spans_table(*np.concatenate(found, axis=1)))
 
     def _spans_of(self, text: Text, document: np.ndarray, piece: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Document, start and stop of what goes. With a piece goes what is between it and the one before it that stays, or, in
-        front of all that stay, the next one."""
+        """Document, start and stop of what goes."""
         pieces = pieces_of(text, self.paragraphs)
         gone = np.zeros(len(pieces.start), bool)
         before, compared = self._compared(pieces)
         gone[compared[before[document] + piece]] = True
-        owner = np.repeat(np.arange(len(text.offsets) - 1), np.diff(pieces.offsets))
-        stayed = np.concatenate([[0], np.cumsum(~gone)])
-        leads = stayed[:-1] == stayed[pieces.offsets[owner]]  # no piece of the document before it stays
-        whole = stayed[pieces.offsets[1:]] == stayed[pieces.offsets[:-1]]
-        at = np.flatnonzero(gone & ~whole[owner])
-        start = np.where(leads[at], pieces.start[at], pieces.stop[at - 1])
-        stop = np.where(leads[at], pieces.start[np.minimum(at + 1, len(gone) - 1)], pieces.stop[at])
-        first = text.offsets[owner[at]]
-        emptied = np.flatnonzero(whole & (np.diff(pieces.offsets) > 0))
-        which = np.concatenate([owner[at], emptied])
-        starts = np.concatenate([start - first, np.full(len(emptied), WHOLE)])
-        stops = np.concatenate([stop - first, np.full(len(emptied), WHOLE)])
-        order = np.lexsort((starts, which))
-        return which[order], starts[order], stops[order]
+        return piece_spans(text, pieces, gone)
 
     def _compared(self, pieces: Pieces) -> tuple[np.ndarray, np.ndarray]:
         """How many pieces that are compared stand before each document, and which pieces these are."""

@@ -11,8 +11,7 @@ import pyarrow as pa
 import pytest
 from in_memory import InMemory, documents
 
-from stages import substring_dedup
-from stages.core import exchange
+from stages.core import exchange, repeated_runs
 from stages.kernels.text import text_of
 from stages.kernels.tokens import run_hashes, tokens_of, winnowed
 from stages.kernels.unicode import UNSPACED, classes
@@ -148,7 +147,7 @@ def test_random_texts_are_cut_as_a_table_of_all_runs_says_in_any_parts(
     texts = [" ".join(rng.choices(stock, k=rng.randrange(0, 5))) for _ in range(rng.randrange(1, 9))]
     expected = slowly(texts, size, keep)
     for parts in (1, 3):
-        monkeypatch.setattr(substring_dedup, "PARTS", parts)
+        monkeypatch.setattr(repeated_runs, "PARTS", parts)
         monkeypatch.setattr(exchange, "RANGE_ENTRIES", 7 * parts)
         assert curated(SubstringDedup(min_tokens=size, keep=keep), texts, parts)[0] == expected
 

@@ -39,8 +39,8 @@ def test_the_highest_scores_stay_and_a_drop_tells_score_and_limit() -> None:
     names, told, facts = kept(TopFraction(column="score", fraction=0.5, seed=1), scored([0.1, 0.9, 0.5, 0.7]))
     assert names == ["001", "003"]
     assert [(row["id"], row["rule"], row["measure"], row["value"], row["op"], row["limit"]) for row in told] == [
-        ("000", "fraction", "score", 0.1, ">=", 0.7),
-        ("002", "fraction", "score", 0.5, ">=", 0.7),
+        ("000", "fraction", "score", 0.1, "at_least", 0.7),
+        ("002", "fraction", "score", 0.5, "at_least", 0.7),
     ]
     assert facts["groups"][""] == {"documents": 4, "kept_documents": 2, "lowest_score": 0.7}
 
