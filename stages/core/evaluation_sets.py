@@ -48,7 +48,7 @@ def read_items(one: EvaluationSet) -> list[Item]:
 @functools.lru_cache(64)
 def _read_items(one: EvaluationSet, modified: int, size: int) -> tuple[Item, ...]:
     items: list[Item] = []
-    for number, row in enumerate(_rows(one.path)):
+    for number, row in enumerate(rows_of(one.path)):
         for field in (one.question, one.answer):
             if field is not None and field not in row:
                 raise InputError(
@@ -84,7 +84,8 @@ def read_texts(path: str) -> list[str]:
         raise InputError(f"{path} is not UTF-8 at byte {error.start}") from error
 
 
-def _rows(path: str) -> Iterable[Mapping[str, Any]]:
+def rows_of(path: str) -> Iterable[Mapping[str, Any]]:
+    """Rows of a file of Parquet, JSON lines or CSV. Raises `InputError` where it is none."""
     stem = path.removesuffix(".gz").removesuffix(".zst")
     if stem.endswith(".parquet"):
         import pyarrow.parquet as pq
