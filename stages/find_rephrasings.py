@@ -15,7 +15,7 @@ from stages.core.vectors import nearest, squared_lengths, whole_vectors
 from stages.core.windows import windows
 from stages.decontaminate import EXAMPLE as EXAMPLE_ITEMS
 
-EXCERPT = 200
+EXCERPT = 800
 """characters of a window and of an item that are written"""
 
 
@@ -28,8 +28,8 @@ class FindRephrasings(EmbeddingModel):
 
     rephrasing_similarity  cosine, from -1 to 1; -1 of a text without words
     rephrasing_of          the nearest item, `set:number`; null below `min_similarity`, as are the next two
-    rephrasing_text        the window, its first 200 characters
-    rephrasing_item        the question, its first 200 characters
+    rephrasing_text        the window, its first 800 characters
+    rephrasing_item        the question, its first 800 characters
 
     Each window costs a pass through the model: of 1,000 words there are 19 by default. What a window is longer than the model
     reads is not seen: all-MiniLM-L6-v2 reads 256 tokens.

@@ -122,3 +122,21 @@ def test_a_missing_package_is_told_before_a_run(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == "model2vec" else find(name, *rest))
     with pytest.raises(Exception, match=r"pip install 'sluice\[embed\]'"):
         curate(tmp_path / "out", source, [EMBED])
+
+
+def test_a_suspect_that_no_judge_answers_for_is_dropped_by_its_verdict(tmp_path: Path) -> None:
+    (tmp_path / "items.jsonl").write_text('{"q": "mills along the river"}\n')
+    rows = [{"id": "near", "text": "the river along mills"}, {"id": "far", "text": "people of the town"}]
+    source = {"path": str(jsonl(tmp_path / "in.jsonl", rows)), "source": "s"}
+    sets = [{"name": "set", "path": str(tmp_path / "items.jsonl"), "question": "q"}]
+    nobody = {"base_url": "http://127.0.0.1:9/v1", "model": "none", "attempts": 1}
+    steps = [
+        {"find_rephrasings": {"model": EXAMPLE, "sets": sets, "min_similarity": 0.95}},
+        {"judge_rephrasings": {"endpoint": nobody}},
+        {"listed_value": {"column": "rephrasing_verdict", "deny": ["same", "unanswered"]}},
+    ]
+    result = curate(tmp_path / "out", source, steps)
+    (kept,) = documents(result)
+    assert (kept["id"], kept["rephrasing_verdict"]) == ("far", None)
+    (drop,) = pq.read_table(result.path / "ledger" / "drops").to_pylist()
+    assert (drop["id"], drop["step"], drop["rule"]) == ("near", "listed_value", "deny")
