@@ -13,7 +13,7 @@ from stages.core.model import Answer
 class EmbedText(EmbeddingModel):
     """Write an embedding of each text into a column, normalised to length 1.
 
-    The model is a folder of sentence-transformers, or of model2vec: static vectors, averaged over a text, some hundred times as
+    The model is a folder of sentence-transformers, or of model2vec: static vectors, averaged over a text, some forty times as
     fast on a CPU. Which of the two it is stands in its files. Nothing is downloaded. A text is read up to `max_tokens`; a text
     without a known token has a vector of zeros.
 
