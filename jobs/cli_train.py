@@ -54,12 +54,19 @@ def quality(
     """
     ready()
     from pipeline.training import Options, train_quality
-    from schemas.errors import RecipeError
 
-    if loss not in ("softmax", "hs", "ova"):
-        raise RecipeError(f"loss is {loss!r}, expected softmax, hs or ova")
     options = Options(
-        word_ngrams, lr, dim, epochs, buckets, min_count, min_chars, max_chars, loss, cutoff, seed  # type: ignore[arg-type]
+        word_ngrams=word_ngrams,
+        lr=lr,
+        dim=dim,
+        epochs=epochs,
+        buckets=buckets,
+        min_count=min_count,
+        min_chars=min_chars,
+        max_chars=max_chars,
+        loss=loss,
+        cutoff=cutoff,
+        seed=seed,
     )
     card = train_quality(positive, negative, output, options, text, held_back, cut, force)
     if json:

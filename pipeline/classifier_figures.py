@@ -1,4 +1,4 @@
-"""How well scores tell two classes apart: ROC, its area, precision and recall at a cut, calibration; with bootstrap intervals."""
+"""How well scores tell two classes apart: ROC and its area, precision and recall at a cut, calibration, bootstrap intervals."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -83,7 +83,7 @@ def roc(scored: Scored) -> list[dict[str, float]]:
 
 
 def calibration(scored: Scored) -> dict[str, Any]:
-    """For ten equal ranges of the score its mean and the share of positives; their mean distance by documents; Brier's score."""
+    """For ten equal ranges of the score its mean and the share of positives; their mean distance; Brier's score."""
     scores = np.minimum(scored.scores, 1.0)
     place = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     rows, distance = [], 0.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import orjson
@@ -23,6 +23,7 @@ from stages.kernels.fasttext_scalars import LabelScorer
 from stages.kernels.text import text_of
 
 SAMPLES, EXCERPT = 3, 300
+LOSSES = ("softmax", "hs", "ova")
 GOOD = "hq"
 
 
@@ -38,7 +39,7 @@ class Options:
     min_count: int = 1
     min_chars: int = 0
     max_chars: int = 0
-    loss: Literal["softmax", "hs", "ova"] = "softmax"
+    loss: str = "softmax"
     cutoff: int | None = None
     seed: int = 1
 
@@ -94,9 +95,11 @@ def train_quality(
 def _check(output: Path, options: Options, held_back: float, force: bool) -> None:
     if not can_train():
         raise MissingExtra(
-            "training needs the library fasttext, and it is not installed, or the files of fasttext-predict lie over its own. Run"
-            " `pip install --force-reinstall --no-deps 'fasttext>=0.9.3'` (it needs a C++ compiler); `sluice doctor` tells which"
+            "training needs the library fasttext: it is not installed, or the files of fasttext-predict lie over its own."
+            " Run `pip install --force-reinstall --no-deps 'fasttext>=0.9.3'`, with a C++ compiler; `sluice doctor` tells more"
         )
+    if options.loss not in LOSSES:
+        raise RecipeError(f"loss is {options.loss!r}, expected {', '.join(LOSSES)}")
     ending = ".bin" if options.cutoff is None else ".ftz"
     if output.suffix != ending:
         raise RecipeError(f"{output}: expected a name that ends in {ending}" + (", as --cutoff quantises" * (ending == ".ftz")))
@@ -110,8 +113,8 @@ def _check_classes(parts: Split, held_back: float) -> None:
     for label, count in parts.counts.items():
         if not count.trained or not count.held_back:
             raise InputError(
-                f"of the {count.documents} documents of {label!r} {count.trained} are left to train on and {count.held_back} are"
-                f" held back ({held_back:.0%}), expected at least one of each: give more documents"
+                f"of the {count.documents} documents of {label!r} {count.trained} are left to train on and {count.held_back}"
+                f" are held back ({held_back:.0%}), expected at least one of each: give more documents"
             )
 
 

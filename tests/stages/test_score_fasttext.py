@@ -1,3 +1,5 @@
+import hashlib
+import json
 import pickle
 import random
 from collections.abc import Callable
@@ -10,6 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.fasttext_trainer import train_fasttext
+from pipeline.specimens import TEXTS
 from schemas.errors import InputError
 from stages.score_fasttext import ScoreFasttext
 
@@ -188,3 +191,32 @@ def test_columns_that_make_no_sense_are_refused(keys: dict[str, str], message: s
 def test_a_stage_survives_pickling(train: Train) -> None:
     stage = ScoreFasttext(model=str(train()), label="hq")
     assert pickle.loads(pickle.dumps(stage)).apply(pa.table({"text": ["the river"]})).num_rows == 1
+
+
+PROSE = """The river rises in the hills to the north of the town, and the people who live along it have built mills there for as
+long as anyone can remember. Most of them are gone now, but the weirs are still to be seen when the water is low."""
+JUNK = [
+    "Home | About us | Contact | Login | Register | Privacy policy | Terms of use | Share on Facebook | Tweet",
+    "Buy now! Free shipping, best price, order today. Click here to subscribe. Add to cart $19.99 in stock",
+    "def f(x):\n    return [y for y in x if y is not None]\n\nimport os, sys\nclass A(object):\n    pass",
+]
+
+
+def test_the_shipped_model_tells_prose_from_page_furniture() -> None:
+    prose, *junk = scored([PROSE, *JUNK])["quality_score"].to_pylist()
+    assert prose > 0.9
+    assert max(junk) < 0.1
+
+
+def test_the_shipped_model_is_small_and_the_one_of_its_card() -> None:
+    (path,) = map(Path, ScoreFasttext().files())
+    card = json.loads(path.with_suffix(".json").read_text())
+    assert path.stat().st_size < 3_000_000
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == card["model"]["sha256"]
+    assert card["model"]["sha256"] in path.with_suffix(".md").read_text()
+
+
+def test_scores_of_the_shipped_model_are_the_library_s() -> None:
+    (path,) = map(Path, ScoreFasttext().files())
+    texts = [PROSE, *JUNK, *BATCH, *(text for text in TEXTS if "\0" not in text)]
+    assert scored([*texts])["quality_score"].to_pylist() == pytest.approx(by_library(path, texts, "hq"), abs=1e-5)
