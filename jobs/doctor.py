@@ -151,12 +151,17 @@ def _release(version: str) -> tuple[int, ...]:
 def check_fasttext(distributions: Iterable[metadata.Distribution]) -> Iterator[Finding]:
     """Who owns the module `fasttext`: two distributions that write the same files break each other in silence."""
     owners: dict[str, str] = {}
+    trains = False
     for distribution in distributions:
         paths = (str(path).replace("\\", "/") for path in distribution.files or ())
         if any(path == "fasttext.py" or path.startswith(("fasttext/", "fasttext_pybind.")) for path in paths):
             owners[str(distribution.metadata["Name"])] = distribution.version
+            module = Path(str(distribution.locate_file("fasttext/FastText.py")))
+            trains |= module.is_file() and b"def train_supervised" in module.read_bytes()
     names = ", ".join(f"{name} {version}" for name, version in sorted(owners.items()))
-    if len(owners) > 1:
+    if len(owners) > 1 and trains:
+        yield Finding("fasttext", "ok", f"{names} write the same files; fasttext's are there, so training is possible")
+    elif len(owners) > 1:
         others = " ".join(sorted(owners))
         yield Finding(
             "fasttext",

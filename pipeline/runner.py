@@ -245,7 +245,7 @@ def _size_of(segment: Segment, unit: Unit) -> int:
 
 
 def _named(segment: Segment) -> str:
-    steps = segment.steps()
+    steps = segment.steps() or ["what was decided"]
     return ", ".join(steps) if len(steps) <= 3 else f"{steps[0]} ... {steps[-1]} ({len(steps)} steps)"
 
 

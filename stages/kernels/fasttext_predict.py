@@ -11,7 +11,17 @@ import numpy as np
 
 from stages.kernels.compile import leaf
 from stages.kernels.fasttext_labels import best_labels, top_labels
-from stages.kernels.fasttext_model import EOS, Model, aligned, word_hash
+from stages.kernels.fasttext_model import Model, aligned
+from stages.kernels.fasttext_places import (
+    EOS_HASH,
+    EOS_KEY,
+    SEPARATORS,
+    SPREAD,
+    SPREAD_HIGH,
+    end_of_reading,
+    part,
+    word_end,
+)
 from stages.kernels.fasttext_words import (
     BLOCK,
     BUCKETS,
@@ -29,23 +39,15 @@ from stages.kernels.fasttext_words import (
     is_kept,
     reciprocal,
     row_of,
+    signed_hash,
     sum_word,
 )
-from stages.kernels.lines import load
 from stages.kernels.text import Text
 
 # the memory of words: more slots miss less, but reads of them leave the core's own cache
 _MOST_MEMORY_BITS = 15
 _HEAD = 8
-"""float32 places before the sum of a word in the memory: its bytes (two uint64) and its number of rows (int64)."""
-_EOS_KEY = np.uint64(int.from_bytes(EOS, "little"))
-_EOS_HASH = np.uint64(word_hash(EOS))
-_SEPARATORS = np.zeros(256, np.bool_)
-_SEPARATORS[[0, 9, 10, 11, 12, 13, 32]] = True
-_SEPARATORS.flags.writeable = False
-_SPREAD = np.uint64(0x9E3779B97F4A7C15)
-_SPREAD_HIGH = np.uint64(0xC2B2AE3D27D4EB4F)
-_ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
+"""float32 places before the sum of a word in the memory: its bytes (two uint64), its number of rows (int64) and its hash."""
 
 
 def predict(
@@ -57,7 +59,7 @@ def predict(
     `max_bytes` reads only so many bytes of each, less those of a character it would cut. Scores may exceed 1 by a few
     1e-5: the library adds 1e-5 to each probability, and so do we.
     """
-    sums, rows = _vectors(model, text, max_bytes, label_unknown)
+    sums, rows = vectors_of(model, text, max_bytes, label_unknown)
     count = len(rows)
     labels = np.full(count, -1, np.int32)
     scores = np.zeros(count, np.float64)
@@ -73,7 +75,7 @@ def predict_top(model: Model, text: Text, top: int, max_bytes: int | None = None
 
     -1 and 0 for a text without any known word or n-gram. Reads every label's score, so it costs more than `predict`.
     """
-    sums, rows = _vectors(model, text, max_bytes, False)
+    sums, rows = vectors_of(model, text, max_bytes, False)
     shape = (len(rows), min(top, len(model.output)))
     labels, scores = np.full(shape, -1, np.int32), np.zeros(shape, np.float64)
     size = len(model.output) + 2
@@ -84,13 +86,27 @@ def predict_top(model: Model, text: Text, top: int, max_bytes: int | None = None
     return labels, scores
 
 
-def _vectors(model: Model, text: Text, max_bytes: int | None, label_unknown: bool) -> tuple[np.ndarray, np.ndarray]:
+def vectors_of(model: Model, text: Text, max_bytes: int | None, label_unknown: bool) -> tuple[np.ndarray, np.ndarray]:
     """The sum of each document's rows of the model, (documents, dim) float64, and how many they are."""
-    count = len(text.offsets) - 1
     offsets, data = text.offsets[:], text.data[:]
     offsets.flags.writeable = data.flags.writeable = False
-    sums = np.zeros(count * model.dim, np.float64)
-    rows = np.zeros(count, np.int64)
+    rows = np.zeros(len(offsets) - 1, np.int64)
+    memory_bits = min(max(int(offsets[-1]) // 16, 16).bit_length(), _MOST_MEMORY_BITS)
+    given = (
+        offsets, data, -1 if max_bytes is None else max_bytes, label_unknown, settings_of(model), model.entry_slots,
+        model.entry_bits, model.entry_offsets, model.entry_bytes, model.bucket_bits, model.bucket_base,
+        model.vectors.reshape(-1), SEPARATORS,
+    )  # fmt: skip
+    sums = np.zeros(len(rows) * model.dim, np.float64)
+    stride = _HEAD + -(-model.dim // 8) * 8
+    sums_of_words = aligned((1 << memory_bits) + 1, stride).reshape(-1)  # the last place is for words too long to remember
+    running = np.zeros(model.word_ngrams, np.uint64) if model.word_ngrams > 1 else None
+    kept = np.zeros(BLOCK + 8, np.uint32)
+    _sum_vectors(*given, sums_of_words.view(np.uint64), sums_of_words, memory_bits, stride, kept, running, sums, rows)
+    return sums.reshape(len(rows), model.dim), rows
+
+
+def settings_of(model: Model) -> np.ndarray:
     settings = np.zeros(10, np.int64)
     settings[DIM] = model.dim
     settings[SHORTEST], settings[LONGEST] = model.min_chars, model.max_chars
@@ -99,67 +115,7 @@ def _vectors(model: Model, text: Text, max_bytes: int | None, label_unknown: boo
     settings[WORD_NGRAMS], settings[WORDS], settings[EOS_ROW] = model.word_ngrams, model.words, model.eos
     shape = (model.dim, model.min_chars, model.max_chars)
     settings[IS_LID176] = shape == (16, 2, 4) and len(model.bucket_bits) > 0 and settings[FACTOR] > 0
-    memory_bits = min(max(int(offsets[-1] - offsets[0]) // 16, 16).bit_length(), _MOST_MEMORY_BITS)
-    stride = _HEAD + -(-model.dim // 8) * 8
-    memory = aligned((1 << memory_bits) + 1, stride).reshape(-1)  # the last place is for words too long to remember
-    _sum_vectors(
-        offsets,
-        data,
-        -1 if max_bytes is None else max_bytes,
-        label_unknown,
-        settings,
-        model.entry_slots,
-        model.entry_bits,
-        model.entry_offsets,
-        model.entry_bytes,
-        model.bucket_bits,
-        model.bucket_base,
-        model.vectors.reshape(-1),
-        _SEPARATORS,
-        memory.view(np.uint64),
-        memory,
-        memory_bits,
-        stride,
-        np.zeros(BLOCK + 8, np.uint32),
-        np.zeros(model.word_ngrams, np.uint64) if model.word_ngrams > 1 else None,
-        sums,
-        rows,
-    )
-    return sums.reshape(count, model.dim), rows
-
-
-@leaf
-def _word_end(data: Any, position: Any, end: Any, separators: Any) -> Any:
-    """End of the word that begins at `position`, eight bytes at a time."""
-    last = len(data) - 8
-    while position < end:
-        if position <= last:
-            eight = load(data, position)
-            # the highest bit of each byte up to 0x20; above the first of them bits may be wrong
-            small = (eight - np.uint64(0x2121212121212121)) & ~eight & np.uint64(0x8080808080808080)
-            if small == 0:
-                position += 8
-                continue
-            first = (small & (~small + np.uint64(1))) >> np.uint64(7)
-            position += np.int64((first * np.uint64(0x0001020304050607)) >> np.uint64(56))
-            if position >= end:
-                return end
-        if separators[data[np.uint64(position)]]:
-            return position
-        position += 1
-    return end
-
-
-@leaf
-def _part(data: Any, start: Any, size: Any) -> Any:
-    """Up to eight bytes as a number, zeros behind them; 0 for a size below 1."""
-    if start + 8 <= len(data):
-        part = load(data, start) & (_ALL >> np.uint64(64 - 8 * min(max(size, 1), 8)))
-        return part if size > 0 else np.uint64(0)
-    part = np.uint64(0)
-    for i in range(min(size, 8)):
-        part |= np.uint64(data[start + i]) << np.uint64(8 * i)
-    return part
+    return settings
 
 
 @leaf
@@ -192,11 +148,7 @@ def _sum_vectors(
     """
     eos, dim = settings[EOS_ROW], settings[DIM]
     for document in range(len(offsets) - 1):
-        position, end = np.int64(offsets[document]), np.int64(offsets[document + 1])
-        if 0 <= most < end - position:
-            end = position + most
-            while end > position and (data[end] & 0xC0) == 0x80:
-                end -= 1
+        position, end = np.int64(offsets[document]), end_of_reading(offsets, data, document, most)
         total = np.uint64(document * dim)
         found = np.int64(0)
         depth = 0  # word n-grams that can still grow
@@ -206,14 +158,14 @@ def _sum_vectors(
             if position >= end:
                 break
             start = position
-            position = _word_end(data, start, end, separators)
+            position = word_end(data, start, end, separators)
             size = position - start
-            low, high = _part(data, start, size), _part(data, start + 8, size - 8)
+            low, high = part(data, start, size), part(data, start + 8, size - 8)
             # the library stops reading at a word that looks like its own end of line
-            if low == _EOS_KEY and size == 4:
+            if low == EOS_KEY and size == 4:
                 break
             # no word has a zero byte, so 16 bytes tell words apart without their length
-            slot = ((low ^ (high * _SPREAD_HIGH)) * _SPREAD) >> np.uint64(64 - memory_bits)
+            slot = ((low ^ (high * SPREAD_HIGH)) * SPREAD) >> np.uint64(64 - memory_bits)
             if size > 16:
                 slot = np.uint64(1) << np.uint64(memory_bits)
             place = slot * np.uint64(stride)
@@ -221,8 +173,10 @@ def _sum_vectors(
             if size > 16 or memory_words[key] != low or memory_words[key + np.uint64(1)] != high:
                 if size <= 16:
                     memory_words[key], memory_words[key + np.uint64(1)] = low, high
+                hashed = hash_bytes(data, start, position)
+                memory_words[key + np.uint64(3)] = hashed
                 added = sum_word(
-                    data, start, position, hash_bytes(data, start, position), settings, slots, entry_bits, entry_offsets,
+                    data, start, position, hashed, settings, slots, entry_bits, entry_offsets,
                     entry_bytes, bucket_bits, bucket_base, vectors, kept, memory_sums, place + np.uint64(_HEAD),
                 )  # fmt: skip
                 memory_words[key + np.uint64(2)] = np.uint64(added)
@@ -238,7 +192,7 @@ def _sum_vectors(
                 for d in range(dim):
                     sums[total + np.uint64(d)] += memory_sums[place + np.uint64(d)]
             if running is not None:
-                hashed = hash_bytes(data, start, position)
+                hashed = memory_words[key + np.uint64(3)]
                 found += _add_word_ngrams(hashed, depth, settings, bucket_bits, bucket_base, vectors, running, sums, total)
                 depth = min(depth + 1, settings[WORD_NGRAMS] - 1)
         if eos >= 0 and (found > 0 or label_unknown):
@@ -246,7 +200,7 @@ def _sum_vectors(
                 sums[total + np.uint64(d)] += vectors[eos * dim + d]
             found += 1
         if running is not None and found > 0:
-            found += _add_word_ngrams(_EOS_HASH, depth, settings, bucket_bits, bucket_base, vectors, running, sums, total)
+            found += _add_word_ngrams(EOS_HASH, depth, settings, bucket_bits, bucket_base, vectors, running, sums, total)
         rows[document] = found
 
 
@@ -267,8 +221,7 @@ def _add_word_ngrams(
     `running[k]` is the hash of the k + 1 words before it, of which `depth` exist, and then that of the words up to it.
     """
     added, dim = np.int64(0), settings[DIM]
-    # the library keeps word hashes as int32, so they extend their sign to 64 bits
-    signed = hashed if hashed < np.uint64(1 << 31) else hashed | np.uint64(0xFFFFFFFF00000000)
+    signed = signed_hash(hashed)
     for k in range(depth):
         running[k] = running[k] * np.uint64(116049371) + signed
         bucket = running[k] % np.uint64(settings[BUCKETS])

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels.compile import leaf
+from stages.kernels.compile import inlined, leaf
 
 # places in the settings of a model
 SHORTEST, LONGEST, BUCKETS, FACTOR, SHIFT, WORD_NGRAMS, WORDS, EOS_ROW, DIM, IS_LID176 = range(10)
@@ -29,7 +29,7 @@ def hash_bytes(data: Any, start: Any, end: Any) -> Any:
     return hashed
 
 
-@leaf
+@inlined
 def _find_entry(data: Any, start: Any, end: Any, hashed: Any, slots: Any, entry_offsets: Any, entry_bytes: Any) -> Any:
     mask = len(slots) - 1
     slot = np.int64(hashed) & mask
@@ -54,6 +54,33 @@ def _is_label(data: Any, start: Any, end: Any) -> Any:
     while same < len(_LABEL) and start + same < end and data[start + same] == _LABEL[same]:
         same += 1
     return same == len(_LABEL)
+
+
+@inlined
+def find_word(
+    data: Any,
+    start: Any,
+    end: Any,
+    hashed: Any,
+    settings: Any,
+    slots: Any,
+    entry_bits: Any,
+    entry_offsets: Any,
+    entry_bytes: Any,
+) -> Any:
+    """Row of a word, -1 if the model does not know it, -2 for a label, which is no word."""
+    words, entry = settings[WORDS], np.int64(-1)
+    if (entry_bits[(hashed >> np.uint64(6)) & np.uint64(len(entry_bits) - 1)] >> (hashed & np.uint64(63))) & np.uint64(1):
+        entry = _find_entry(data, start, end, hashed, slots, entry_offsets, entry_bytes)
+    if entry >= words or (entry < 0 and data[start] == _LABEL[0] and _is_label(data, start, end)):
+        return np.int64(-2)
+    return entry
+
+
+@leaf
+def signed_hash(hashed: Any) -> Any:
+    """A word's hash for n-grams of words: the library keeps it as int32, so it extends its sign to 64 bits."""
+    return hashed if hashed < np.uint64(1 << 31) else hashed | np.uint64(0xFFFFFFFF00000000)
 
 
 @leaf
@@ -154,13 +181,11 @@ def sum_word(
     The n-grams are those of `<word>`; the borders alone are none, so none begins at `>`. A byte 10xxxxxx begins no
     character.
     """
-    words, dim = settings[WORDS], settings[DIM]
+    dim = settings[DIM]
     for d in range(dim):
         totals[at + np.uint64(d)] = 0
-    entry = np.int64(-1)
-    if (entry_bits[(hashed >> np.uint64(6)) & np.uint64(len(entry_bits) - 1)] >> (hashed & np.uint64(63))) & np.uint64(1):
-        entry = _find_entry(data, start, end, hashed, slots, entry_offsets, entry_bytes)
-    if entry >= words or (entry < 0 and data[start] == _LABEL[0] and _is_label(data, start, end)):
+    entry = find_word(data, start, end, hashed, settings, slots, entry_bits, entry_offsets, entry_bytes)
+    if entry < -1:
         return np.int64(NO_WORD)
     added = np.int64(0)
     if entry >= 0:

@@ -33,6 +33,17 @@ def test_two_owners_of_fasttext_are_a_conflict_that_is_named_with_its_fix(tmp_pa
     assert "pip uninstall -y fasttext fasttext-predict && pip install --force-reinstall --no-deps" in found.fix
 
 
+def test_two_owners_of_fasttext_are_no_conflict_where_the_files_of_the_one_that_trains_are_there(tmp_path: Path) -> None:
+    installed(tmp_path, "fasttext-predict", "0.9.2.4", "fasttext/__init__.py", "fasttext/FastText.py")
+    installed(tmp_path, "fasttext", "0.9.3", "fasttext/__init__.py", "fasttext/FastText.py")
+    (tmp_path / "fasttext").mkdir()
+    (tmp_path / "fasttext" / "FastText.py").write_text("def train_supervised(input):\n    pass\n")
+    assert fasttext(tmp_path).state == "ok"
+    assert "fasttext's are there, so training is possible" in fasttext(tmp_path).detail
+    (tmp_path / "fasttext" / "FastText.py").write_text("def load_model(path):\n    pass\n")
+    assert fasttext(tmp_path).state == "bad"
+
+
 @pytest.mark.parametrize(
     ("name", "detail"),
     [

@@ -16,6 +16,7 @@ from stages.core.docs import Docs
 from stages.kernels.datatrove_minhash import datatrove_shingles, simplify
 from stages.kernels.fasttext_model import Model, read_model
 from stages.kernels.fasttext_predict import predict
+from stages.kernels.fasttext_scalars import LabelScorer
 from stages.kernels.sentences import sentences_of
 
 
@@ -27,6 +28,9 @@ def _model(kind: str) -> tuple[Model, SlowModel]:
         "words": {"loss": 3, "dim": 5, "chars": (0, 0), "words": ["the", "a", "中"]},
         "pruned": {"loss": 1, "dim": 7, "quantised": True, "kept": 40, "word_ngrams": 2, "norms": True},
         "sigmoid": {"loss": 4, "dim": 4},
+        "two": {"labels": 2, "chars": (0, 0), "word_ngrams": 3, "quantised": True, "kept": 60},
+        "two, characters": {"labels": 2, "chars": (2, 3), "word_ngrams": 2},
+        "two, tree": {"labels": 2, "loss": 1, "chars": (0, 0), "word_ngrams": 2},
     }[kind]
     with tempfile.TemporaryDirectory() as folder:
         path = write_model(Path(folder) / "model.bin", **settings)
@@ -44,6 +48,16 @@ def _likely(found: tuple[int, float], scores: list[float], close: float = 1e-4) 
     if not scores or label < 0:
         return found == (-1, 0.0) and not scores
     return abs(scores[label] - max(scores)) < close and abs(score - max(scores)) < 2 * close
+
+
+@functools.cache
+def _scorer(kind: str) -> LabelScorer:
+    return LabelScorer(_model(kind)[0], 1)
+
+
+def _scored(score: float, scores: list[float], close: float = 1e-5) -> bool:
+    """A text of which nothing is known has the score of the end of line, which the definition leaves out."""
+    return not scores or abs(score - scores[1] - 1e-5) < close
 
 
 def _capped(text: str, size: int) -> bytes:
@@ -81,6 +95,14 @@ SLOW_COMPARISONS = {
             _likely,
         )
         for kind in ("softmax", "words", "pruned")
+    },
+    **{
+        f"fasttext, one label of {kind}": Comparison(
+            lambda docs, kind=kind: _scorer(kind)(docs.text()).tolist(),
+            lambda text, kind=kind: _model(kind)[1].scores(text.encode()),
+            functools.partial(_scored, close=0.01 if kind == "sigmoid" else 1e-5),
+        )
+        for kind in ("two", "two, characters", "two, tree", "sigmoid")
     },
     "fasttext, sigmoid": Comparison(
         lambda docs: _predicted(docs, "sigmoid"),

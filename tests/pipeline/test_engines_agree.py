@@ -54,6 +54,8 @@ def test_all_engines_workers_and_batch_sizes_give_the_same_bytes(
 ) -> None:
     settings = ["resources.part_bytes=200KB", "output.shard_bytes=60KB", "output.row_group_bytes=20KB", "failures.min_count=0"]
     place = tmp_path / "0" / "run"
+    if recipe.stem == "demo":
+        settings.append("mix.tokens=null")  # as many as there are: this is less than the sample
     if recipe.stem == "web":
         corpus = [str(HOME / "jobs" / "sample" / "pages.warc.gz")]
     first = pipeline.run(recipe, input=corpus, output=place, engine="local", workers=1, set=settings, progress="none")

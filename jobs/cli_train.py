@@ -1,0 +1,95 @@
+"""The `sluice train` commands: classifiers from labelled documents."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobs.cli_run import Json
+from jobs.cli_terminal import print_json, ready, screen
+
+train = typer.Typer(no_args_is_help=True, help="Train classifiers on labelled documents.")
+
+
+@train.callback()
+def _train() -> None:
+    """Keeps `quality` a command of its own while it is the only one."""
+
+
+@train.command()
+def quality(
+    positive: Annotated[
+        list[str], typer.Option(help="Good documents: Parquet or JSONL (.gz, .zst), folder or glob; may be repeated.")
+    ],
+    negative: Annotated[list[str], typer.Option(help="Other documents, in the same forms; may be repeated.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The model: NAME.bin, with --cutoff NAME.ftz.")],
+    text: Annotated[str, typer.Option(help="The column of the text.")] = "text",
+    held_back: Annotated[float, typer.Option(help="Share of the texts, by hash, that is judged instead of trained on.")] = 0.1,
+    word_ngrams: Annotated[int, typer.Option(min=1, help="Longest n-gram of words.")] = 2,
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 0.1,
+    dim: Annotated[int, typer.Option(min=1, help="Length of a vector.")] = 100,
+    epochs: Annotated[int, typer.Option(min=1, help="How often each document is seen.")] = 5,
+    buckets: Annotated[int, typer.Option(min=1, help="N-grams are hashed to so many.")] = 2_000_000,
+    min_count: Annotated[int, typer.Option(min=1, help="Words that occur less often are unknown.")] = 1,
+    min_chars: Annotated[int, typer.Option(min=0, help="Shortest n-gram of characters.")] = 0,
+    max_chars: Annotated[int, typer.Option(min=0, help="Longest n-gram of characters; 0: none.")] = 0,
+    loss: Annotated[str, typer.Option(help="softmax, hs or ova.")] = "softmax",
+    cutoff: Annotated[
+        int | None, typer.Option(min=256, help="Quantise, and keep so many words and n-grams.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the order, the split and the library.")] = 1,
+    cut: Annotated[
+        float | None, typer.Option(help="The cut to judge.", show_default="where recall and false positives differ most")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over an earlier model.")] = False,
+    json: Json = False,
+) -> None:
+    """Train a fastText classifier of good documents by DCLM's recipe, and write its card beside it.
+
+    The same documents, options and seed give the same bytes. Use it as `score_fasttext: {model: NAME.bin}`.
+
+    [bold]Example[/bold]
+
+    sluice train quality --positive good.jsonl.gz --negative web.parquet --output quality.bin
+    """
+    ready()
+    from pipeline.training import Options, train_quality
+
+    options = Options(
+        word_ngrams=word_ngrams,
+        lr=lr,
+        dim=dim,
+        epochs=epochs,
+        buckets=buckets,
+        min_count=min_count,
+        min_chars=min_chars,
+        max_chars=max_chars,
+        loss=loss,
+        cutoff=cutoff,
+        seed=seed,
+    )
+    card = train_quality(positive, negative, output, options, text, held_back, cut, force)
+    if json:
+        print_json(card)
+    else:
+        _tell(card, output)
+
+
+def _tell(card: dict[str, Any], output: Path) -> None:
+    from rich.table import Table
+
+    for label, count in card["classes"].items():
+        left_out = {"copies": count["copies"], "in both classes": count["in_both_classes"], "faults": count["faults"]}
+        beside = "".join(f", {number:,} {name}" for name, number in left_out.items() if number)
+        print(f"{label}: {count['trained']:,} documents to train on, {count['held_back']:,} held back{beside}")
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for head in ("held back", "value", "95 % from", "to"):
+        table.add_column(head, justify="left" if head == "held back" else "right")
+    for name, row in card["figures"].items():
+        table.add_row(name.replace("_", " "), *(f"{row[key]:.4f}" for key in ("value", "low", "high")))
+    screen().print(table)
+    print(f"cut: {card['cut']['value']:.4f} ({card['cut']['chosen']}); on both sides of it:")
+    for sample in card["samples"]:
+        fate = "kept    " if sample["kept"] else "not kept"
+        print(f"  {fate} {sample['label']} {sample['score']:.4f}  {sample['text'][:80]}")
+    print(f"{output}, {card['model']['bytes']:,} bytes; its card: {output.with_suffix('.md')}")
