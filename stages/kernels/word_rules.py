@@ -55,7 +55,7 @@ def _attached_end(data: Any, position: Any, end: Any, table: Any, alike: Any) ->
 
 @leaf
 def _lone_end(data: Any, position: Any, end: Any, table: Any) -> Any:
-    """End of a word that parts pieces: a letter of a script without spaces, a mark beyond ASCII, full stops. 0 if none begins."""
+    """End of a word that parts pieces: a letter of a script without spaces, a mark beyond ASCII, full stops. 0: none."""
     code, size = decode(data, position, end)
     bits = np.int64(table[code])
     alike = np.int64(-1)
@@ -117,7 +117,7 @@ def _is_clitic(data: Any, position: Any, end: Any, table: Any) -> Any:
 def _parts_words(code: Any, before: Any, after: Any) -> Any:
     """Whether an ASCII mark between code points of these classes is a word and no part of one."""
     if code == _HYPHEN:
-        return before & _ALNUM != 0 and after & LETTER != 0 or before & DIGIT != 0 and after & DIGIT != 0
+        return (before & _ALNUM != 0 and after & LETTER != 0) or (before & DIGIT != 0 and after & DIGIT != 0)
     if code == 0x3A or code == 0x2F or 0x3C <= code <= 0x3E:  # : / < = >
         return before & _ALNUM != 0 and after & LETTER != 0
     if code == 0x2C:  # ,

@@ -7,7 +7,7 @@ controls, the zero-width space and the byte order mark. These are words wherever
 - every letter of Han, kana, Thai, Lao, Khmer and Myanmar, and every mark beyond ASCII, with what Unicode attaches to it (a
   curly apostrophe in the place of a straight one is part of a word);
 - two or more full stops, and runs of the same dash;
-- an address: letters and digits, `://`, and all to the next white space, quotation mark or angle bracket, less marks at the end.
+- an address: letters and digits, `://` and all up to white space, a quotation mark or angle bracket, less marks at its end.
 
 What is left between these are pieces. At both ends of a piece every mark is a word but + - / @ \\ ^ | ~ and, at its begin, a
 full stop: ( f(x ), --flag, C++, .bashrc. A full stop after a letter by itself is kept, too (U.S., e.g.). What remains, marks

@@ -81,7 +81,7 @@ def lone(text: str) -> str:
 def link(text: str) -> str:
     """The address that `text` begins with."""
     size = 0
-    while size < len(text) and (is_(text[size], "LN") and not is_unspaced(text[size]) or (size and is_attached(text[size]))):
+    while size < len(text) and ((is_(text[size], "LN") and not is_unspaced(text[size])) or (size and is_attached(text[size]))):
         size += 1
     if not size or text[size : size + 3] != "://":
         return ""
