@@ -23,8 +23,8 @@ _PAD = BLOCK
 def word_planes(text: Text) -> tuple[np.ndarray, np.ndarray]:
     """First and last bytes of words, as planes: the n-th bit of the one and of the other are those of the n-th word."""
     planes, size = text.planes, len(text.data)
-    padded = np.zeros(_PAD + size + 2 * BLOCK, np.uint8)
-    padded[_PAD : _PAD + size] = text.data
+    padded = np.empty(_PAD + size + 2 * BLOCK, np.uint8)
+    padded[:_PAD], padded[_PAD : _PAD + size], padded[_PAD + size :] = 0, text.data, 0
     begins, lasts, odd, edges = (np.zeros(len(planes.word), np.uint64) for _ in range(4))
     _mark_edges(text.offsets, edges)
     _find_simple(frozen(padded), planes.word, planes.letter, planes.space, planes.high, frozen(edges), begins, lasts, odd)

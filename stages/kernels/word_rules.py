@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels.compile import leaf
+from stages.kernels.compile import inlined, leaf
 from stages.kernels.text import frozen
 from stages.kernels.unicode import DIGIT, FORMAT, HIDDEN, LETTER, LOWER, MARK, SPACE, SYMBOL, TERMINAL, UNSPACED, UPPER, decode
 
@@ -21,19 +21,19 @@ PARTED = "!\"#$%&'()*,:;<=>?[]_`{}"
 _PARTED = frozen(np.array([chr(code) in PARTED for code in range(128)]))
 
 
-@leaf
+@inlined
 def mark_word(begins: Any, lasts: Any, start: Any, stop: Any) -> None:
     """Set the bits of the first and the last byte of a word."""
     begins[start >> 6] |= np.uint64(1) << np.uint64(start & 63)
     lasts[(stop - 1) >> 6] |= np.uint64(1) << np.uint64((stop - 1) & 63)
 
 
-@leaf
+@inlined
 def _is_apostrophe(code: Any) -> Any:
     return code == 0x27 or code == _CURLY
 
 
-@leaf
+@inlined
 def _class_at(data: Any, position: Any, end: Any, table: Any) -> Any:
     """Class bits of the code point at `position`; 0 at the end."""
     if position >= end:
@@ -42,7 +42,7 @@ def _class_at(data: Any, position: Any, end: Any, table: Any) -> Any:
     return np.int64(table[code])
 
 
-@leaf
+@inlined
 def _attached_end(data: Any, position: Any, end: Any, table: Any, alike: Any) -> Any:
     """End of what belongs to the mark or letter before `position`: marks of Unicode, and its equals if it is `alike`."""
     while position < end:
@@ -113,7 +113,7 @@ def _is_clitic(data: Any, position: Any, end: Any, table: Any) -> Any:
     return letters > 0
 
 
-@leaf
+@inlined
 def _parts_words(code: Any, before: Any, after: Any) -> Any:
     """Whether an ASCII mark between code points of these classes is a word and no part of one."""
     if code == _HYPHEN:
@@ -142,8 +142,9 @@ def _piece_end(data: Any, position: Any, end: Any, table: Any) -> Any:
             if bits & _ALNUM or solid == position:
                 solid = position + size
         else:
-            after = _class_at(data, position + size, end, table)
-            curly = code == _CURLY and before & (_ALNUM | _STOPPED) and after & (LETTER | UNSPACED) == LETTER
+            curly = code == _CURLY and before & (_ALNUM | _STOPPED) != 0
+            if curly:
+                curly = _class_at(data, position + size, end, table) & (LETTER | UNSPACED) == LETTER
             if not curly and _lone_end(data, position, end, table):
                 break
             if code != _STOP and (code > 0x7F or not _PARTED[code]):
