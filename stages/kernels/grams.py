@@ -112,9 +112,7 @@ def _count_grams(
 
 
 @leaf
-def _count_pairs(
-    base: Any, pairs: Any, hashes: Any, keys: Any, places: Any, repeated: Any, counts: Any, mask: Any
-) -> Any:
+def _count_pairs(base: Any, pairs: Any, hashes: Any, keys: Any, places: Any, repeated: Any, counts: Any, mask: Any) -> Any:
     """What `_count_slots` does, for the 2-grams at all places."""
     counts[: mask + 1] = 0
     for place in range(pairs):
@@ -222,10 +220,14 @@ def _count_duplicates(
     for n in range(5, 11):
         power = _power(n)
         stamp += 1
-        total, unread = np.int64(0), np.int64(0)
+        total, unread, kept = np.int64(0), np.int64(0), 0
         for index in range(candidates):
-            place = places[index]
-            if runs[index] < n - 4 or place < unread:
+            place, run = places[index], runs[index]
+            if run < n - 4:
+                continue
+            places[kept], runs[kept] = place, run
+            kept += 1
+            if place < unread:
                 continue
             key = mix64(sums[place + n] - sums[place] * power)
             slot = _find(slots, stamp, key, mask)
@@ -235,5 +237,5 @@ def _count_duplicates(
             else:
                 slots[slot, 0] = stamp << 32
                 slots[slot, 1] = np.int64(key)
-        duplicates[n - 5, document] = total
+        duplicates[n - 5, document], candidates = total, kept
     return stamp

@@ -73,10 +73,7 @@ def _lone_end(data: Any, position: Any, end: Any, table: Any) -> Any:
 
 @leaf
 def _link_end(data: Any, position: Any, end: Any, table: Any) -> Any:
-    """End of an address whose scheme begins at `position`; 0 if none does. Marks at its end are not part of it."""
-    bits = _class_at(data, position, end, table)
-    if bits & _ALNUM == 0 or bits & UNSPACED:
-        return np.int64(0)
+    """End of an address whose scheme may begin with the letter or digit at `position`; 0 if none does."""
     stop = position
     while stop < end:
         code, size = decode(data, stop, end)
@@ -92,7 +89,7 @@ def _link_end(data: Any, position: Any, end: Any, table: Any) -> Any:
         if bits & _SEPARATOR or code == 0x22 or code == 0x3C or code == 0x3E:  # " < >
             break
         stop += size
-        if bits & SYMBOL == 0 or code == 0x2F:  # /
+        if bits & SYMBOL == 0 or code == 0x2F:  # marks at the end are not part of it, but for /
             last = stop
     return last
 
@@ -127,8 +124,8 @@ def _parts_words(code: Any, before: Any, after: Any) -> Any:
 
 @leaf
 def _piece_end(data: Any, position: Any, end: Any, table: Any) -> Any:
-    """End of the piece at `position`, and where in it the marks at its end begin."""
-    solid, before, in_run = position, np.int64(0), False
+    """End of the piece at `position`, where in it the marks at its end begin, and from where to there no mark stands."""
+    start, solid, before, in_run, plain, after_mark = position, position, np.int64(0), False, position, position
     while position < end:
         code, size = decode(data, position, end)
         bits = np.int64(table[code])
@@ -136,22 +133,23 @@ def _piece_end(data: Any, position: Any, end: Any, table: Any) -> Any:
             break
         if bits & _INSIDE and bits & UNSPACED == 0:
             if bits & _ALNUM:
-                if not in_run and _link_end(data, position, end, table):
+                if not in_run and position > start and _link_end(data, position, end, table):
                     break
                 before, in_run = bits, True
             if bits & _ALNUM or solid == position:
-                solid = position + size
+                solid, plain = position + size, after_mark
         else:
             curly = code == _CURLY and before & (_ALNUM | _STOPPED) != 0
             if curly:
                 curly = _class_at(data, position + size, end, table) & (LETTER | UNSPACED) == LETTER
             if not curly and _lone_end(data, position, end, table):
                 break
+            after_mark = position + size
             if code != _STOP and (code > 0x7F or not _PARTED[code]):
-                solid = position + size
+                solid, plain = after_mark, after_mark
             before, in_run = np.int64(_STOPPED if code == _STOP else 0), False
         position += size
-    return position, solid
+    return position, solid, plain
 
 
 @leaf
@@ -164,9 +162,16 @@ def _cut_marks(data: Any, position: Any, end: Any, table: Any, begins: Any, last
 
 
 @leaf
-def _cut_solid(data: Any, position: Any, solid: Any, end: Any, table: Any, begins: Any, lasts: Any) -> Any:
-    """Cut what is left of a piece that ends at `end` without the marks at its ends; returns where its last word ends."""
+def _cut_solid(data: Any, position: Any, solid: Any, plain: Any, end: Any, table: Any, begins: Any, lasts: Any) -> Any:
+    """Cut what is left of a piece that ends at `end` without the marks at its ends; returns where its last word ends.
+
+    plain  from here to `solid` no mark stands
+    """
     start, before, part = position, np.int64(0), 0  # part: code points since a word's begin or a full stop
+    if plain <= position < solid:
+        code, size = decode(data, position, solid)
+        before, part = np.int64(table[code]), 1 if position + size == solid else 2
+        position = solid
     while position < solid:
         code, size = decode(data, position, solid)
         bits = np.int64(table[code])
@@ -201,21 +206,23 @@ def cut_chunk(data: Any, position: Any, end: Any, table: Any, begins: Any, lasts
     """Set the bits of first and last bytes of the words in `data[position:end]`, which stands between white space of ASCII."""
     while position < end:
         code, size = decode(data, position, end)
-        if table[code] & (_SEPARATOR | FORMAT):
+        bits = np.int64(table[code])
+        if bits & (_SEPARATOR | FORMAT):
             position += size
             continue
-        after = _lone_end(data, position, end, table)
-        if not after:
-            after = _link_end(data, position, end, table)
+        regular = bits & _ALNUM != 0 and bits & UNSPACED == 0
+        after = _link_end(data, position, end, table) if regular else _lone_end(data, position, end, table)
         if after:
             mark_word(begins, lasts, position, after)
             position = after
             continue
-        after, solid = _piece_end(data, position, end, table)
+        after, solid, plain = _piece_end(data, position, end, table)
         lead = position
         while lead < after and data[lead] < 0x80 and _PARTED[data[lead]]:
             lead = _attached_end(data, lead + 1, after, table, np.int64(-1))
-        _cut_marks(data, position, lead, table, begins, lasts)
-        solid = _cut_solid(data, lead, max(lead, solid), after, table, begins, lasts)
-        _cut_marks(data, solid, after, table, begins, lasts)
+        if position < lead:
+            _cut_marks(data, position, lead, table, begins, lasts)
+        solid = _cut_solid(data, lead, max(lead, solid), plain, after, table, begins, lasts)
+        if solid < after:
+            _cut_marks(data, solid, after, table, begins, lasts)
         position = after

@@ -170,7 +170,7 @@ def describe_words(
                 begin_bits &= begin_bits - np.uint64(1)
                 inside = (_ALL >> np.uint64(64 - (stop - start))) << np.uint64(start - base)
                 ascii_ = highs & inside == 0
-                flag = (NOT_PUNCT if words & inside else 0) | (HAS_ALPHA if letters & inside else 0)
+                flag = (words & inside != 0) * NOT_PUNCT | (letters & inside != 0) * HAS_ALPHA
             else:
                 start, open_since = open_since, np.int64(-1)
                 ascii_ = next_set(high, start, stop) == stop
