@@ -16,20 +16,36 @@ from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import classes
 from stages.kernels.word_rules import cut_chunk
 
-_PAD = BLOCK
-"""bytes before and after a text, so that whole blocks can be read at its ends"""
+_AHEAD = 3 * BLOCK
+"""a block is found from the two bytes before it, its own, and those of the next two blocks at most"""
+_CARRIED = 7
 
 
 def word_planes(text: Text) -> tuple[np.ndarray, np.ndarray]:
     """First and last bytes of words, as planes: the n-th bit of the one and of the other are those of the n-th word."""
-    planes, size = text.planes, len(text.data)
-    padded = np.empty(_PAD + size + 2 * BLOCK, np.uint8)
-    padded[:_PAD], padded[_PAD : _PAD + size], padded[_PAD + size :] = 0, text.data, 0
-    begins, lasts, odd, edges = (np.zeros(len(planes.word), np.uint64) for _ in range(4))
+    planes, blocks = text.planes, len(text.planes.word)
+    begins, lasts, odd = np.empty((3, blocks), np.uint64)
+    edges = np.zeros(blocks, np.uint64)
     _mark_edges(text.offsets, edges)
-    _find_simple(frozen(padded), planes.word, planes.letter, planes.space, planes.high, frozen(edges), begins, lasts, odd)
+    found = (planes.word, planes.letter, planes.space, planes.high, frozen(edges), begins, lasts, odd)
+    carried = np.zeros(_CARRIED, np.uint64)
+    # The blocks at both ends are found from copies with zeros around.
+    behind = max(1, (len(text.data) - _AHEAD) // BLOCK + 1)
+    _find_simple(*_padded(text.data, 0, 1), 0, 1, carried, *found)
+    _find_simple(text.data, 0, 1, behind, carried, *found)
+    _find_simple(*_padded(text.data, behind, blocks - 1), behind, blocks - 1, carried, *found)
+    begins[-1] = lasts[-1] = odd[-1] = 0
     _cut_odd_chunks(text.offsets, text.data, planes.space, frozen(odd), classes(), begins, lasts)
     return frozen(begins), frozen(lasts)
+
+
+def _padded(data: np.ndarray, first: int, end: int) -> tuple[np.ndarray, int]:
+    """A copy of these blocks and what is around, and the position in `data` of its first byte; zeros where there is no text."""
+    base = (first - 1) * BLOCK
+    part = data[max(0, base) : end * BLOCK + _AHEAD]
+    padded = np.zeros((end - first + 1) * BLOCK + _AHEAD, np.uint8)
+    padded[max(0, -base) :][: len(part)] = part
+    return frozen(padded), base
 
 
 @leaf
@@ -144,15 +160,30 @@ def _clitics(data: Any, at: Any, inner: Any, edges: Any, next_edges: Any) -> Any
 
 @leaf
 def _find_simple(
-    data: Any, word: Any, letter: Any, space: Any, high: Any, edges: Any, begins: Any, lasts: Any, odd: Any
+    data: Any,
+    base: Any,
+    first_block: Any,
+    end_block: Any,
+    carried: Any,
+    word: Any,
+    letter: Any,
+    space: Any,
+    high: Any,
+    edges: Any,
+    begins: Any,
+    lasts: Any,
+    odd: Any,
 ) -> None:
     """Mark the words that ASCII makes, and as odd what may belong to others. Names ending in 1 are of the block before.
 
+    base     where in the text `data` begins
+    carried  what is known of the block before the first; is left for the block behind the last
+
     `before` and `after` a byte is what stands there in the same document.
     """
-    word1 = letter1 = border1 = edge1 = inside1 = long1 = lead1 = _NONE
-    for block in range(len(word) - 1):
-        at = np.int64(_PAD) + np.int64(block) * 64
+    word1, letter1, border1, edge1, inside1, long1, lead1 = carried
+    for block in range(first_block, end_block):
+        at = np.int64(block) * 64 - base
         words, letters, spaces, edge, next_edges = word[block], letter[block], space[block], edges[block], edges[block + 1]
         next_edge = edge >> _1 | next_edges << _63
         word_before = (words << _1 | word1 >> _63) & ~edge
@@ -214,6 +245,7 @@ def _find_simple(
         odd[block] = strange
         word1, letter1, border1, edge1 = words, letters, border, edge
         inside1, long1, lead1 = inside, long, lead
+    carried[:] = (word1, letter1, border1, edge1, inside1, long1, lead1)
 
 
 @leaf
