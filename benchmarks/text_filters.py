@@ -51,6 +51,7 @@ from filters.fineweb_quality import FinewebQuality
 from filters.gopher_quality import GopherQuality
 from filters.gopher_repetition import GopherRepetition
 from pipeline.judge import judge
+from pipeline.memory import choose_pool
 from stages.core.docs import Docs
 from stages.core.stage import Filter, Map, Stage
 
@@ -72,6 +73,7 @@ def main() -> int:
     parser.add_argument("--results", type=Path, default=RESULTS / "filters.json")
     args = parser.parse_args()
     pa.set_cpu_count(1)
+    choose_pool()  # as a worker does
     table = documents(args.input, args.lang)
     whole = text_bytes(table)
     fraction = 1.0 if not args.peer_bytes else min(1.0, args.peer_bytes / max(1, whole))

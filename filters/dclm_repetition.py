@@ -10,7 +10,6 @@ from stages.core.docs import Docs
 from stages.core.stage import Measures
 from stages.core.tuned import ENGLISH, TunedFilter
 from stages.kernels.copies import TOP_SIZES, UNION_SIZES, gram_copies, segment_copies
-from stages.kernels.words import words
 
 _PARTS = (
     "duplicate_line_fraction",
@@ -36,15 +35,14 @@ class DclmRepetition(TunedFilter):
     lines               parted by "\n", paragraphs by "\n\n"; both stripped, empty ones left out
     duplicates          the first copy counts, too
     denominator         code points of the lines, of the paragraphs, or of the words
-    word                ours that have a letter or numeral; n-grams go over the punctuation between them
+    word                that of Unicode (see below) with a letter or numeral; n-grams go over the punctuation between them
     top n-gram          the longest of the most frequent; one that occurs once is none
     duplicate n-gram    all copies, the words of copies that overlap once
     empty text          has no line and breaks `min_lines`; a share of nothing is 0
 
     Li et al. 2024 (DCLM); order, limits and counting of mlfoundations/dclm, massive_web_repetition_filters. It takes its words
-    from uniseg (Unicode Standard Annex 29). Ours, described in `stages/kernels/words.py`, differ in this: there don't is one
-    word and here two (don 't), there 2-year and an address with :// are cut at every mark and here they are one word, and
-    there a run of katakana is one word and here each letter is.
+    from uniseg (Unicode Standard Annex 29), and so do we, with ASCII's marks, the curly apostrophe and the middle dot as what
+    may stand inside a word; but there a run of katakana is one word, and here each letter is.
     """
 
     unit = "word"
@@ -73,7 +71,7 @@ class DclmRepetition(TunedFilter):
         """The measures of the class's docstring."""
         text = docs.text()
         lines, paragraphs = segment_copies(text, 1), segment_copies(text, 2)
-        grams = gram_copies(text, words(docs))
+        grams = gram_copies(text)
         shares = (
             (lines.copies, lines.segments),
             (paragraphs.copies, paragraphs.segments),

@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from stages.kernels.compile import leaf
+from stages.kernels.hashing import hash_bytes
 from stages.kernels.lines import FACTOR, equal, hash_of, most_set, skip_spaces, table_size, trim_spaces
 from stages.kernels.planes import count_set, next_set
 from stages.kernels.text import Text, frozen
-from stages.kernels.unicode import DIGIT, LETTER, classes, decode
-from stages.kernels.words import HAS_ALPHA, NOT_PUNCT, Words
+from stages.kernels.unicode import DIGIT, FORMAT, LETTER, MARK, UNSPACED, classes, decode
 
 TOP_SIZES = (2, 3, 4)
 UNION_SIZES = (5, 6, 7, 8, 9, 10)
@@ -31,7 +31,11 @@ class Copies(NamedTuple):
 
 
 class Grams(NamedTuple):
-    """Code points per document, int64; n-grams are of words with a letter or numeral, without anything between.
+    """Code points per document, int64; n-grams are of words with a letter or numeral, whatever stands between.
+
+    A word is a run of letters, numerals, what is attached to them, and _; inside are also . and an apostrophe between two
+    letters or two numerals, : and the middle dot between letters, and , and ; between numerals. A letter of a script without
+    spaces is a word.
 
     chars  in all such words
     top    (3, documents) for n = 2, 3, 4: the length of the most frequent n-gram, of these the longest, times its count;
@@ -55,12 +59,13 @@ def segment_copies(text: Text, breaks: int) -> Copies:
     return Copies(*counts)
 
 
-def gram_copies(text: Text, words: Words) -> Grams:
+def gram_copies(text: Text) -> Grams:
     """Repeated n-grams of each document, overlapping ones included."""
-    documents, total = len(words.doc_offsets) - 1, len(words.hashes)
-    offsets, hashes, lengths = np.zeros(documents + 1, np.int64), np.empty(total, np.uint64), np.empty(total, np.int64)
-    fields = (frozen(words.doc_offsets), frozen(words.starts), frozen(words.sizes), frozen(words.lengths))
-    _choose_words(text.data, *fields, frozen(words.hashes), frozen(words.flags), classes(), offsets, hashes, lengths)
+    documents = len(text.offsets) - 1
+    bound = (len(text.data) + documents) // 2 + 1  # a word has three bytes, or one that is none of it stands behind
+    offsets, hashes, lengths = np.zeros(documents + 1, np.int64), np.empty(bound, np.uint64), np.empty(bound, np.int64)
+    _find_words(text.offsets, text.data, classes(), offsets, hashes, lengths)
+    hashes, lengths = hashes[: offsets[-1]], lengths[: offsets[-1]]
     most = int(np.diff(offsets).max(initial=0))
     grams = Grams(
         np.zeros(documents, np.int64),
@@ -118,35 +123,55 @@ def _count_copies(offsets: Any, data: Any, newline: Any, head: Any, breaks: Any,
 
 
 @leaf
-def _choose_words(
-    data: Any,
-    doc_offsets: Any,
-    starts: Any,
-    sizes: Any,
-    lengths: Any,
-    hashes: Any,
-    flags: Any,
-    table: Any,
-    offsets: Any,
-    chosen: Any,
-    chosen_lengths: Any,
-) -> None:
-    """Hashes and lengths of the words that hold a letter or numeral."""
+def _joins(data: Any, code: Any, before: Any, position: Any, end: Any, table: Any) -> Any:
+    """Whether a mark after a code point of class `before` is inside a word that goes on at `position`."""
+    if position >= end:
+        return False
+    following, _ = decode(data, position, end)
+    after = np.int64(table[following])
+    if after & UNSPACED:
+        return False
+    if code == 0x2E or code == 0x27 or code == 0x2019:  # . and apostrophes
+        return before & after & (LETTER | DIGIT) != 0
+    if code == 0x3A or code == 0xB7:  # : and the middle dot
+        return before & after & LETTER != 0
+    return (code == 0x2C or code == 0x3B) and before & after & DIGIT != 0  # , ;
+
+
+@leaf
+def _find_words(offsets: Any, data: Any, table: Any, found: Any, hashes: Any, lengths: Any) -> None:
+    """Hashes and code points of the words that hold a letter or numeral, `found` of them up to the end of each document."""
     filled = 0
-    for document in range(len(doc_offsets) - 1):
-        for word in range(doc_offsets[document], doc_offsets[document + 1]):
-            wanted = flags[word] & HAS_ALPHA != 0
-            if not wanted and flags[word] & NOT_PUNCT:
-                position, stop = starts[word], starts[word] + sizes[word]
-                while position < stop and not wanted:
-                    code, size = decode(data, position, stop)
-                    wanted = table[code] & (LETTER | DIGIT) != 0
-                    position += size
+    for document in range(len(offsets) - 1):
+        position, end = offsets[document], offsets[document + 1]
+        while position < end:
+            code, size = decode(data, position, end)
+            first = np.int64(table[code])
+            start, length, before, wanted = position, 0, first, first & (LETTER | DIGIT) != 0
+            position += size
+            if not wanted and code != 0x5F:  # _
+                continue
+            length += 1
+            while position < end:
+                code, size = decode(data, position, end)
+                bits = np.int64(table[code])
+                if bits & (MARK | FORMAT) == 0:
+                    if first & UNSPACED or bits & UNSPACED:
+                        break
+                    if (
+                        bits & (LETTER | DIGIT) == 0
+                        and code != 0x5F
+                        and not _joins(data, code, before, position + size, end, table)
+                    ):
+                        break
+                    wanted = wanted or bits & (LETTER | DIGIT) != 0
+                    before = bits
+                position += size
+                length += 1
             if wanted:
-                chosen[filled] = hashes[word]
-                chosen_lengths[filled] = lengths[word]
+                hashes[filled], lengths[filled] = hash_bytes(data, start, position), length
                 filled += 1
-        offsets[document + 1] = filled
+        found[document + 1] = filled
 
 
 @leaf

@@ -47,8 +47,8 @@ def repeated_grams(words: Words) -> Grams:
     return grams
 
 
-_SPREAD = 8
-"""so many more slots than words, halved: few n-grams seem to repeat because they share a slot with others"""
+_SPREAD = 4
+"""so many more slots than n-grams, halved: few n-grams seem to repeat because they share a slot with others"""
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -85,13 +85,13 @@ def _count_grams(
         for index in range(count):
             sums[index + 1] = sums[index] * _STEP + hashes[base + index]
             chars[index + 1] = chars[index] + lengths[base + index]
-        mask = table_size(_SPREAD * count) - 1
-        candidates = count
-        for place in range(count):
-            places[place] = place
-        repeated[:count] = 1
+        candidates = count - 1
         for n in range(2, min(count, 5) + 1):
-            candidates, most = _count_slots(n, count, sums, keys, places, candidates, repeated, counts, mask)
+            mask = table_size(_SPREAD * candidates) - 1
+            if n == 2:
+                most = _count_pairs(base, candidates, hashes, keys, places, repeated, counts, mask)
+            else:
+                candidates, most = _count_slots(n, count, sums, keys, places, candidates, repeated, counts, mask)
             if n > 4:
                 break
             best, best_place = np.int64(1), np.int64(0)
@@ -109,6 +109,25 @@ def _count_grams(
             stamp = _count_duplicates(
                 document, count, sums, chars, places, candidates, repeated, tallies, slots, stamp, duplicates
             )
+
+
+@leaf
+def _count_pairs(base: Any, pairs: Any, hashes: Any, keys: Any, places: Any, repeated: Any, counts: Any, mask: Any) -> Any:
+    """What `_count_slots` does, for the 2-grams at all places."""
+    counts[: mask + 1] = 0
+    for place in range(pairs):
+        key = mix64(hashes[base + place] * _STEP + hashes[base + place + 1])
+        keys[place] = key
+        hits = counts[key & np.uint64(mask)]
+        counts[key & np.uint64(mask)] = hits + np.uint8(hits < 255)
+    most = np.uint8(1)
+    for place in range(pairs):
+        hits = counts[keys[place] & np.uint64(mask)]
+        most = max(most, hits)
+        repeated[place] = hits > 1
+        places[place] = place
+    repeated[pairs : pairs + 2] = 0
+    return most
 
 
 @leaf
@@ -201,10 +220,14 @@ def _count_duplicates(
     for n in range(5, 11):
         power = _power(n)
         stamp += 1
-        total, unread = np.int64(0), np.int64(0)
+        total, unread, kept = np.int64(0), np.int64(0), 0
         for index in range(candidates):
-            place = places[index]
-            if runs[index] < n - 4 or place < unread:
+            place, run = places[index], runs[index]
+            if run < n - 4:
+                continue
+            places[kept], runs[kept] = place, run
+            kept += 1
+            if place < unread:
                 continue
             key = mix64(sums[place + n] - sums[place] * power)
             slot = _find(slots, stamp, key, mask)
@@ -214,5 +237,5 @@ def _count_duplicates(
             else:
                 slots[slot, 0] = stamp << 32
                 slots[slot, 1] = np.int64(key)
-        duplicates[n - 5, document] = total
+        duplicates[n - 5, document], candidates = total, kept
     return stamp

@@ -24,6 +24,7 @@ _FACTOR = np.uint64(0xD6E8FEB86659FD93)  # the multiplier of the rrmxmx mixer fa
 _SHIFT = np.uint64(32)
 _MIX_A = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_B = np.uint64(0x94D049BB133111EB)
+_ZERO = np.uint64(0)
 _U64 = 2**64 - 1
 _SIGMA, _FINAL_SIGMA = 0x3C3, 0x3C2
 _DOTTED_I, _DOT_ABOVE = 0x130, 0x307
@@ -98,6 +99,8 @@ def hash_bytes(data: Any, start: Any, stop: Any) -> Any:
     """
     size = stop - start
     value = _GOLDEN * np.uint64(size + 1)
+    if size <= 8 and start + 8 <= len(data):  # most words
+        return _mixed(value, load64(data, start) & _LOW[size], _ZERO)
     while size > 16:
         value = _mixed(value, load64(data, start), load64(data, start + 8))
         start += 16

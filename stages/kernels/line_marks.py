@@ -32,23 +32,29 @@ class LineMarks(NamedTuple):
 
 def line_marks(text: Text) -> LineMarks:
     """Symbols, bullets and ellipses of each document."""
-    hashes, stops = np.zeros((2, len(text.planes.word)), np.uint64)
-    fill_planes(_fill, text.data, hashes, stops)
+    hashes, stops, ellipses = np.empty((3, len(text.planes.word)), np.uint64)
+    fill_planes(_fill, text.data, hashes, stops, ellipses, ahead=2)
     marks = LineMarks(*np.zeros((len(LineMarks._fields), len(text.offsets) - 1), np.int64))
-    _count_marks(text.offsets, text.data, text.planes.space, text.planes.breaks, frozen(hashes), frozen(stops), *marks)
+    planes = (text.planes.space, text.planes.breaks, frozen(hashes), frozen(stops), frozen(ellipses))
+    _count_marks(text.offsets, text.data, *planes, *marks)
     return marks
 
 
 _hash_signs = mask_of(0x23, 0x23)
 _full_stops = mask_of(0x2E, 0x2E)
+_e2 = mask_of(0xE2, 0xE2)
+_80 = mask_of(0x80, 0x80)
+_a6 = mask_of(0xA6, 0xA6)
 
 
 @leaf
-def _fill(data: Any, blocks: Any, hashes: Any, stops: Any) -> None:
+def _fill(data: Any, blocks: Any, hashes: Any, stops: Any, ellipses: Any) -> None:
+    """Where "#", where "..." and where "…" begins."""
     for block in range(blocks):
         at = np.int64(block) * 64
         hashes[block] = _hash_signs(data, at)
-        stops[block] = _full_stops(data, at)
+        stops[block] = _full_stops(data, at) & _full_stops(data, at + 1) & _full_stops(data, at + 2)
+        ellipses[block] = _e2(data, at) & _80(data, at + 1) & _a6(data, at + 2)
 
 
 @leaf
@@ -90,6 +96,7 @@ def _count_marks(
     breaks: Any,
     hash_signs: Any,
     stops: Any,
+    marks: Any,
     hashes: Any,
     ellipses: Any,
     lines: Any,
@@ -99,16 +106,11 @@ def _count_marks(
     for document in range(len(offsets) - 1):
         start, end = offsets[document], offsets[document + 1]
         hashes[document] = count_set(hash_signs, start, end)
-        found = np.int64(0)
-        position = next_set(stops, start, end)
-        while position < end:
-            after = next_clear(stops, position, end)
-            found += (after - position) // 3
-            position = next_set(stops, after, end)
-        position = next_set(breaks, start, end)  # "…" begins with a byte that a line break may begin with
-        while position < end:
-            found += _is_ellipsis(data, position, end)
-            position = next_set(breaks, position + 1, end)
+        found = count_set(marks, start, end)
+        position = next_set(stops, start, end - 2)
+        while position < end - 2:
+            found += 1
+            position = next_set(stops, position + 3, end - 2)
         ellipses[document] = found
         while start < end:
             stop, following = line_end(data, breaks, start, end)

@@ -32,7 +32,7 @@ class Planes(NamedTuple):
 
 def planes_of(data: np.ndarray) -> Planes:
     """Planes of a read-only uint8 array; each has one number more than the bytes fill, so that the end can be looked at."""
-    planes = np.zeros((len(Planes._fields), len(data) // BLOCK + 2), np.uint64)
+    planes = np.empty((len(Planes._fields), len(data) // BLOCK + 2), np.uint64)
     fill_planes(_fill, data, *planes)
     planes[Planes._fields.index("head"), -2] &= np.uint64((1 << len(data) % BLOCK) - 1)  # the padding is no text
     planes[Planes._fields.index("head"), -1] = 0

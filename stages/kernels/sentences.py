@@ -94,11 +94,13 @@ def _count_ends(offsets, data, events, space, marks, sentences):  # type: ignore
 _full_stops = mask_of(0x2E, 0x2E)
 _exclamations = mask_of(0x21, 0x21)
 _questions = mask_of(0x3F, 0x3F)
+_newlines = mask_of(0x0A, 0x0A)
+_beyond = mask_of(0xC0, 0xFF)
 
 
 def _events(text: Text) -> np.ndarray:
     """A plane of ". ? !", newlines and first bytes of code points beyond ASCII."""
-    events = text.planes.newline | text.planes.high & text.planes.head
+    events = np.empty(len(text.planes.word), np.uint64)
     fill_planes(_fill_ends, text.data, events)
     return frozen(events)
 
@@ -107,4 +109,5 @@ def _events(text: Text) -> np.ndarray:
 def _fill_ends(data, blocks, events):  # type: ignore[no-untyped-def]
     for block in range(blocks):
         at = np.int64(block) * 64
-        events[block] |= _full_stops(data, at) | _exclamations(data, at) | _questions(data, at)
+        marks = _full_stops(data, at) | _exclamations(data, at) | _questions(data, at)
+        events[block] = marks | _newlines(data, at) | _beyond(data, at)

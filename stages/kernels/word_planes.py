@@ -9,27 +9,43 @@ from typing import Any
 
 import numpy as np
 
-from stages.kernels.bits import BLOCK, bit_count, mask_of
+from stages.kernels.bits import BLOCK, bit_count, mask_of, trailing_zeros
 from stages.kernels.compile import leaf
 from stages.kernels.planes import next_set
 from stages.kernels.text import Text, frozen
 from stages.kernels.unicode import classes
-from stages.kernels.word_rules import next_word
+from stages.kernels.word_rules import cut_chunk
 
-_PAD = BLOCK
-"""bytes before and after a text, so that whole blocks can be read at its ends"""
+_AHEAD = 3 * BLOCK
+"""a block is found from the two bytes before it, its own, and those of the next two blocks at most"""
+_CARRIED = 7
 
 
 def word_planes(text: Text) -> tuple[np.ndarray, np.ndarray]:
     """First and last bytes of words, as planes: the n-th bit of the one and of the other are those of the n-th word."""
-    planes, size = text.planes, len(text.data)
-    padded = np.zeros(_PAD + size + 2 * BLOCK, np.uint8)
-    padded[_PAD : _PAD + size] = text.data
-    begins, lasts, odd, edges = (np.zeros(len(planes.word), np.uint64) for _ in range(4))
+    planes, blocks = text.planes, len(text.planes.word)
+    begins, lasts, odd = np.empty((3, blocks), np.uint64)
+    edges = np.zeros(blocks, np.uint64)
     _mark_edges(text.offsets, edges)
-    _find_simple(frozen(padded), planes.word, planes.letter, planes.space, planes.high, frozen(edges), begins, lasts, odd)
+    found = (planes.word, planes.letter, planes.space, planes.high, frozen(edges), begins, lasts, odd)
+    carried = np.zeros(_CARRIED, np.uint64)
+    # The blocks at both ends are found from copies with zeros around.
+    behind = max(1, (len(text.data) - _AHEAD) // BLOCK + 1)
+    _find_simple(*_padded(text.data, 0, 1), 0, 1, carried, *found)
+    _find_simple(text.data, 0, 1, behind, carried, *found)
+    _find_simple(*_padded(text.data, behind, blocks - 1), behind, blocks - 1, carried, *found)
+    begins[-1] = lasts[-1] = odd[-1] = 0
     _cut_odd_chunks(text.offsets, text.data, planes.space, frozen(odd), classes(), begins, lasts)
     return frozen(begins), frozen(lasts)
+
+
+def _padded(data: np.ndarray, first: int, end: int) -> tuple[np.ndarray, int]:
+    """A copy of these blocks and what is around, and the position in `data` of its first byte; zeros where there is no text."""
+    base = (first - 1) * BLOCK
+    part = data[max(0, base) : end * BLOCK + _AHEAD]
+    padded = np.zeros((end - first + 1) * BLOCK + _AHEAD, np.uint8)
+    padded[max(0, -base) :][: len(part)] = part
+    return frozen(padded), base
 
 
 @leaf
@@ -44,14 +60,18 @@ def _mark_edges(offsets: Any, edges: Any) -> None:
 
 
 _visible = mask_of(0x21, 0x7E)
-_underscore = mask_of(0x5F, 0x5F)
-_at_sign = mask_of(0x40, 0x40)
-_comma = mask_of(0x2C, 0x2C)
+_stop = mask_of(0x2E, 0x2E)
+_hyphen = mask_of(0x2D, 0x2D)
 _slash = mask_of(0x2F, 0x2F)
 _colon = mask_of(0x3A, 0x3A)
-_hyphen = mask_of(0x2D, 0x2D)
-_stop = mask_of(0x2E, 0x2E)
+_relation = mask_of(0x3C, 0x3E)
+_comma = mask_of(0x2C, 0x2C)
 _apostrophe = mask_of(0x27, 0x27)
+_plus = mask_of(0x2B, 0x2B)
+_hyphen_to_slash = mask_of(0x2D, 0x2F)
+_at_sign = mask_of(0x40, 0x40)
+_bar = mask_of(0x7C, 0x7C, fold=True)  # and the backslash
+_tilde = mask_of(0x7E, 0x7E, fold=True)  # and the circumflex
 _letters = mask_of(0x61, 0x7A, fold=True)
 _lower = mask_of(0x61, 0x7A)
 _upper = mask_of(0x41, 0x5A)
@@ -64,7 +84,7 @@ _single_quotes = mask_of(0x98, 0x99)
 _right_quote = mask_of(0x99, 0x99)
 _double_quotes = mask_of(0x9C, 0x9D)
 _ellipsis = mask_of(0xA6, 0xA6)
-_1, _2, _3, _61, _62, _63 = (np.uint64(number) for number in (1, 2, 3, 61, 62, 63))
+_1, _2, _3, _4, _8, _16, _32, _61, _62, _63 = (np.uint64(number) for number in (1, 2, 3, 4, 8, 16, 32, 61, 62, 63))
 _NONE, _LAST = np.uint64(0), np.uint64(1 << 63)
 
 
@@ -86,89 +106,146 @@ def _word_at(data: Any, at: Any) -> Any:
 
 
 @leaf
-def _clitics(data: Any, at: Any, inner: Any, edges: Any, next_edges: Any) -> Any:
-    """Of the apostrophes `inner` between letters, those that begin a clitic of one or two letters, and those in doubt.
+def _parted(data: Any, at: Any, marks: Any) -> Any:
+    """Of the marks of ASCII, `word_rules.PARTED`."""
+    return marks & ~(_plus(data, at) | _hyphen_to_slash(data, at) | _at_sign(data, at) | _bar(data, at) | _tilde(data, at))
 
-    In doubt are those with another document or a byte beyond ASCII near, and those after whose clitic a mark may seem to
-    join two words.
+
+@leaf
+def _upward(seeds: Any, among: Any) -> Any:
+    """`seeds`, all of them `among`, and the bits of `among` above each without a gap."""
+    return (((seeds + among) ^ among) | seeds) & among
+
+
+@leaf
+def _downward(seeds: Any, among: Any) -> Any:
+    """`seeds`, all of them `among`, and the bits of `among` below each without a gap."""
+    seeds |= among & seeds >> _1
+    among &= among >> _1
+    seeds |= among & seeds >> _2
+    among &= among >> _2
+    seeds |= among & seeds >> _4
+    among &= among >> _4
+    seeds |= among & seeds >> _8
+    among &= among >> _8
+    seeds |= among & seeds >> _16
+    among &= among >> _16
+    return seeds | among & seeds >> _32
+
+
+@leaf
+def _ends_piece(data: Any, at: Any, edge: Any, spaces: Any, marks: Any) -> Any:
+    """Whether the marks with which the block at `at` begins end a piece: 1 or 0, -1 if that cannot be told from the block."""
+    stops = _stop(data, at)
+    stop_runs = stops & (_stop(data, at + 1) | stops << _1)
+    enders = (_parted(data, at, marks) | stops) & ~(stop_runs | edge)
+    if ~enders == 0:
+        return -1
+    place = np.uint64(trailing_zeros(~enders))
+    return np.int64((edge | spaces | stop_runs | _beyond(data, at)) >> place & _1)
+
+
+@leaf
+def _clitics(data: Any, at: Any, inner: Any, edges: Any, next_edges: Any) -> Any:
+    """Of the apostrophes `inner` before a letter, those before one or two letters that end a run, and those in doubt.
+
+    In doubt are those with another document or a byte beyond ASCII near.
     """
     words2, words3 = _word_at(data, at + 2), _word_at(data, at + 3)
     letters2, beyond = _letters(data, at + 2), _beyond(data, at + 2) | _letters(data, at + 2) & _beyond(data, at + 3)
     ends2, ends3 = ~(words2 | _apostrophe(data, at + 2)), ~(words3 | _apostrophe(data, at + 3))
-    clitics = inner & (ends2 | letters2 & ends3)
     near = edges >> _2 | next_edges << _62 | edges >> _3 | next_edges << _61
-    marks2, marks3 = _visible(data, at + 2) & ~words2, _visible(data, at + 3) & ~words3
-    return clitics, inner & (near | beyond) | clitics & (marks2 & words3 | marks3 & _word_at(data, at + 4))
+    return inner & (ends2 | letters2 & ends3), inner & (near | beyond)
 
 
 @leaf
 def _find_simple(
-    data: Any, word: Any, letter: Any, space: Any, high: Any, edges: Any, begins: Any, lasts: Any, odd: Any
+    data: Any,
+    base: Any,
+    first_block: Any,
+    end_block: Any,
+    carried: Any,
+    word: Any,
+    letter: Any,
+    space: Any,
+    high: Any,
+    edges: Any,
+    begins: Any,
+    lasts: Any,
+    odd: Any,
 ) -> None:
     """Mark the words that ASCII makes, and as odd what may belong to others. Names ending in 1 are of the block before.
 
+    base     where in the text `data` begins
+    carried  what is known of the block before the first; is left for the block behind the last
+
     `before` and `after` a byte is what stands there in the same document.
     """
-    word1 = letter1 = space1 = edge1 = inside1 = joined_stops1 = clitics1 = leads1 = _NONE
-    for block in range(len(word) - 1):
-        at = np.int64(_PAD) + np.int64(block) * 64
+    word1, letter1, border1, edge1, inside1, long1, lead1 = carried
+    for block in range(first_block, end_block):
+        at = np.int64(block) * 64 - base
         words, letters, spaces, edge, next_edges = word[block], letter[block], space[block], edges[block], edges[block + 1]
         next_edge = edge >> _1 | next_edges << _63
         word_before = (words << _1 | word1 >> _63) & ~edge
         letter_before = (letters << _1 | letter1 >> _63) & ~edge
-        word_after = (words >> _1 | word[block + 1] << _63) & ~next_edge
         letter_after = (letters >> _1 | letter[block + 1] << _63) & ~next_edge
-        digit_before, digit_after = word_before & ~letter_before, word_after & ~letter_after
-        chunk_begin = edge | spaces << _1 | space1 >> _63
         visible = _visible(data, at)
+        marks = visible & ~words
         hyphens, stops, slashes, colons = _hyphen(data, at), _stop(data, at), _slash(data, at), _colon(data, at)
-        hyphen_before, stop_before = _hyphen(data, at - 1) & ~edge, _stop(data, at - 1) & ~edge
-        hyphen_after, stop_after = _hyphen(data, at + 1) & ~next_edge, _stop(data, at + 1) & ~next_edge
-
-        # marks inside a word
-        numbers = digit_before & digit_after
-        unlike = digit_before & letter_after | letter_before & digit_after
-        sentence_end = _lower(data, at - 1) & _upper(data, at + 1)
-        joined_stops = stops & (letter_before & letter_after & ~sentence_end | numbers)
-        joined = (_underscore(data, at) | _at_sign(data, at)) & word_before & word_after
-        joined |= (_comma(data, at) | slashes | colons) & numbers | hyphens & unlike | joined_stops
+        stop_before, stop_after = _stop(data, at - 1) & ~edge, _stop(data, at + 1) & ~next_edge
         strange = ~(visible | spaces)
+
+        # what parts pieces: white space, runs of full stops, marks beyond ASCII
+        stop_runs = stops & (stop_before | stop_after)
+        border, first, final = spaces | stop_runs, stop_runs & ~stop_before, stop_runs & ~stop_after
+        if (high[block] | (high[block - 1] if block else _NONE) >> _62) != 0:
+            heads, middles, tails = _mark_at(data, at), _mark_at(data, at - 1), _mark_at(data, at - 2)
+            first |= heads
+            final |= tails
+            border |= heads | middles | tails
+            strange &= ~(heads | middles | tails) | visible
+            quotes = _e2(data, at) & _80(data, at + 1) & _right_quote(data, at + 2)
+            strange |= quotes & (word_before | stop_before) & _letters(data, at + 3)
+            strange |= _dash_at(data, at) & _dash_at(data, at + 3)
+
+        # marks at the ends of pieces, and those that part words
+        parted = _parted(data, at, marks)
+        enders = (parted | stops) & ~stop_runs
+        lead = _upward(parted & (edge | border << _1 | (border1 | lead1) >> _63), parted)
+        seeds = enders & (border >> _1 | next_edge)
+        if enders & _LAST & ~seeds:
+            ahead = _ends_piece(data, at + 64, next_edges, space[block + 1], _visible(data, at + 64) & ~word[block + 1])
+            seeds |= _LAST if ahead == 1 else _NONE
+            strange |= _LAST if ahead < 0 else _NONE
+        alone = lead | _downward(seeds, enders)
+        parting = (hyphens | slashes | colons | _relation(data, at)) & word_before & letter_after
+        parting |= _comma(data, at) & letter_before & letter_after
+        parting |= stops & letter_before & letter_after & _lower(data, at - 1) & _upper(data, at + 1)
+        parting |= hyphens & word_before & ~letter_before & _digits(data, at + 1) & ~next_edge
+        strange |= hyphens & word_before & _hyphen(data, at + 1) | colons & word_before & _slash(data, at + 1)
+        inside = visible & ~(alone | parting | stop_runs)
+
+        # full stops after a letter by itself
+        long = inside & ~stops
+        short = ~(long << _2 | long1 >> _62) | edge << _1 | edge1 >> _63
+        initials = stops & alone & letter_before & short
+        inside |= initials
+        alone = alone & ~initials | parting
+
         clitics = _NONE
-        inner = _apostrophe(data, at) & letter_before & letter_after
+        inner = _apostrophe(data, at) & inside & (word_before | stop_before) & letter_after
         if inner != 0:
             clitics, doubtful = _clitics(data, at, inner, edge, next_edges)
             strange |= doubtful
-            joined |= inner & ~clitics
-        inside = words | joined
-
-        # marks before and after a word
-        leads = chunk_begin & (hyphens | slashes) & word_after
-        short = ~((inside & ~joined_stops) << _2 | (inside1 & ~joined_stops1) >> _62) & ~(clitics << _2 | clitics1 >> _62)
-        short |= edge << _1 | edge1 >> _63
-        initials = stops & ~joined & letter_before & short & ~stop_after
-        strange |= initials & (_apostrophe(data, at + 1) | _beyond(data, at + 1) | _colon(data, at + 1) & _slash(data, at + 2))
-        strange |= hyphens & hyphen_before & word_after
-        strange |= colons & word_before & _slash(data, at + 1)
-
-        begin = inside & ~((inside << _1 | inside1 >> _63) & ~edge) | visible & ~inside
-        begin &= ~(initials | hyphens & hyphen_before | stops & stop_before)
-        begin &= ~((leads | clitics) << _1 | (leads1 | clitics1) >> _63)
-        last = inside & ~(inside >> _1 & ~next_edge) | visible & ~inside
-        last &= ~(leads | clitics | hyphens & hyphen_after | stops & stop_after | initials >> _1)
-        if block and ((inside1 >> _63) & (inside | initials) & ~edge & _1) != 0:
+        going_on = (inside << _1 | inside1 >> _63) & inside & ~edge & ~clitics
+        if block and going_on & _1:
             lasts[block - 1] &= ~_LAST
-
-        if (high[block] | (high[block - 1] if block else _NONE) >> _62) != 0:
-            heads, tails = _mark_at(data, at), _mark_at(data, at - 2)
-            begin |= heads
-            last |= tails
-            strange &= ~(heads | _mark_at(data, at - 1) | tails) | visible
-            quotes = _e2(data, at) & _80(data, at + 1) & _right_quote(data, at + 2)
-            strange |= quotes & letter_before & _letters(data, at + 3)
-            strange |= _dash_at(data, at) & _dash_at(data, at + 3)
-        begins[block], lasts[block], odd[block] = begin, last, strange
-        word1, letter1, space1, edge1 = words, letters, spaces, edge
-        inside1, joined_stops1, clitics1, leads1 = inside, joined_stops, clitics, leads
+        begins[block] = inside & ~going_on | alone | first
+        lasts[block] = inside & ~(going_on >> _1) | alone | final
+        odd[block] = strange
+        word1, letter1, border1, edge1 = words, letters, border, edge
+        inside1, long1, lead1 = inside, long, lead
+    carried[:] = (word1, letter1, border1, edge1, inside1, long1, lead1)
 
 
 @leaf
@@ -202,18 +279,8 @@ def _cut_odd_chunks(offsets: Any, data: Any, space: Any, odd: Any, table: Any, b
                 continue
             _clear(begins, position, stop)
             _clear(lasts, position, stop)
-            fresh = True
-            while position < stop:
-                start, after, clitic = next_word(data, position, fresh, stop, table)
-                fresh = False
-                if start < stop:
-                    _set(begins, start)
-                    _set(lasts, after - 1)
-                    if clitic:
-                        _set(begins, after)
-                        _set(lasts, clitic - 1)
-                        after = clitic
-                position = after
+            cut_chunk(data, position, stop, table, begins, lasts)
+            position = stop
 
 
 @leaf

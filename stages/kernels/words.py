@@ -2,17 +2,22 @@
 
 What is a word depends on the mode.
 
-**sluice** (default): fast, and right for scripts without spaces. White space (`str.isspace`) separates. Between white space
-- a maximal run of letters, digits and marks is a word. Kept inside are `_` and `@` between such; `.`, `,`, `/` and `:`
-  between digits (3.14, 1,000, 10:30); `.` between letters unless a lower case letter is followed by a capital (example.com,
-  but end . Next) and after a letter by itself (U.S., e.g.); `-` between a letter and a digit (2-year); an apostrophe between
-  letters (o'clock); format characters; and before it, if white space is before them, hyphens or a slash (--flag, -1, /etc).
-  From a run and `://` on, an address goes to the next white space, quotation mark or angle bracket, less the marks at its end;
-- an apostrophe and one or two letters that end a word are a word: it 's, we 'll, don 't;
-- every letter of Han, kana, Thai, Lao, Khmer and Myanmar, with its marks, is a word;
-- a run of equal full stops, hyphens or dashes is a word, and so is every other visible code point, with its marks.
-Hyphens and slashes part words, as in the tokenizers on which the published limits of 50 words and 0.8 alphabetic words were
-tuned: well - known. Invisible controls, the zero-width space and the byte order mark separate and are in no word.
+**sluice** (default): fast, and right for scripts without spaces. White space (`str.isspace`) separates, and so do invisible
+controls, the zero-width space and the byte order mark. These are words wherever they stand, and part what is around:
+- every letter of Han, kana, Thai, Lao, Khmer and Myanmar, and every mark beyond ASCII, with what Unicode attaches to it (a
+  curly apostrophe in the place of a straight one is part of a word);
+- two or more full stops, and runs of the same dash;
+- an address: letters and digits, `://` and all up to white space, a quotation mark or angle bracket, less marks at its end.
+
+What is left between these are pieces. At both ends of a piece every mark is a word but + - / @ \\ ^ | ~ and, at its begin, a
+full stop: ( f(x ), --flag, C++, .bashrc. A full stop after a letter by itself is kept, too (U.S., e.g.). What remains, marks
+and all (f(x, a_b, me@x.org, 3.14, o'clock), is a word; but inside it are words by themselves
+- hyphens, `/`, `:`, `<`, `=` or `>` between a letter or digit and a letter: well - known, and / or; hyphens between digits;
+- a comma between letters, and a full stop between a lower case letter and a capital: end . Next;
+- an apostrophe with the one or two letters after it that end a run of letters: it 's, we 'll, don 't.
+
+These are, in short, the rules of the English tokenizer on whose words the published limits were tuned, without its lists:
+filters decide on English as in the other mode, but for one document in a hundred (benchmarks/decisions.py).
 
 **datatrove**: exactly the words of datatrove 0.10 for English, see `spacy_words`.
 """
@@ -165,7 +170,7 @@ def describe_words(
                 begin_bits &= begin_bits - np.uint64(1)
                 inside = (_ALL >> np.uint64(64 - (stop - start))) << np.uint64(start - base)
                 ascii_ = highs & inside == 0
-                flag = (NOT_PUNCT if words & inside else 0) | (HAS_ALPHA if letters & inside else 0)
+                flag = (words & inside != 0) * NOT_PUNCT | (letters & inside != 0) * HAS_ALPHA
             else:
                 start, open_since = open_since, np.int64(-1)
                 ascii_ = next_set(high, start, stop) == stop

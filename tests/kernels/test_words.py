@@ -27,30 +27,12 @@ def cut(texts: list[str]) -> list[list[str]]:
         ("", []),
         (" \t\r\n\x85\u2028\u3000", []),
         ("One two,\nthree.", ["One", "two", ",", "three", "."]),
-        ("don't it’s we'll they'RE", ["don", "'t", "it", "’s", "we", "'ll", "they", "'RE"]),
-        ("o'clock O'Brien l'homme", ["o'clock", "O'Brien", "l'homme"]),
-        ("'quoted' rock'n'roll dogs'", ["'", "quoted", "'", "rock'n'roll", "dogs", "'"]),
-        ("well-known and/or", ["well", "-", "known", "and", "/", "or"]),
-        ("2-year GPL-2 3-4", ["2-year", "GPL-2", "3", "-", "4"]),
-        ("3.14 1,000 10:30 1/2 a:b", ["3.14", "1,000", "10:30", "1/2", "a", ":", "b"]),
-        ("example.com U.S. end.Next", ["example.com", "U.S.", "end", ".", "Next"]),
-        ("J. B. e.g., ab. 5. a... x.y.z", ["J.", "B.", "e.g.", ",", "ab", ".", "5", ".", "a", "...", "x.y.z"]),
-        ("U.S.'s é. 漢.", ["U.S.", "'s", "é.", "漢", "."]),
-        (
-            "--flag -1 /etc/x //x x-/y\u3000-é -漢 - /",
-            [
-                *["--flag", "-1", "/etc", "/", "x", "/", "/", "x", "x", "-", "/", "y", "-é", "-", "漢", "-", "/"],
-            ],
-        ),
-        ("a_b __init__ me@x.org", ["a_b", "_", "_", "init", "_", "_", "me@x.org"]),
-        ("(https://a.b/c-d?e=1).", ["(", "https://a.b/c-d?e=1", ")", "."]),
-        ("see http:// or <ftp://x/>", ["see", "http", ":", "/", "/", "or", "<", "ftp://x/", ">"]),
-        ("wait... --- !!! == — ——", ["wait", "...", "---", "!", "!", "!", "=", "=", "—", "——"]),
         ("漢字かな abc漢", ["漢", "字", "か", "な", "abc", "漢"]),
+        ("漢(字)。f(x)漢、b", ["漢", "(", "字", ")", "。", "f(x", ")", "漢", "、", "b"]),
         ("ไปไหน ๓๔", ["ไ", "ป", "ไ", "ห", "น", "๓๔"]),
         ("กิน ខ្មែរ", ["กิ", "น", "ខ្", "មែ", "រ"]),
         ("한국어 हिन्दी العربية", ["한국어", "हिन्दी", "العربية"]),
-        ("e\u0301te\u0301 \u0301x", ["e\u0301te\u0301", "\u0301x"]),
+        ("e\u0301te\u0301 \u0301x (\u0301x)", ["e\u0301te\u0301", "\u0301x", "(\u0301", "x", ")"]),
         ("a\u200bb c\u200dd \ufeffe f\x00g", ["a", "b", "c\u200dd", "e", "f", "g"]),
         ("👍🏽 ❤️!", ["👍", "🏽", "❤️", "!"]),
         ("a\u0085b\u2028c\r\nd", ["a", "b", "c", "d"]),
@@ -58,6 +40,77 @@ def cut(texts: list[str]) -> list[list[str]]:
 )
 def test_words_of_the_default_mode(text: str, expected: list[str]) -> None:
     assert cut([text]) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("f(x) f(x)[1]; f() (f(x)", "f(x ) f(x)[1 ] ; f ( ) ( f(x )"),
+        ("$a->{b}; (@x.y) {z}=1", "$ a->{b } ; ( @x.y ) { z}=1"),
+        ("+1 C++ a@ @b a| ~b c^ \\d e/ f- .g h.", "+1 C++ a@ @b a| ~b c^ \\d e/ f- .g h."),
+        ("!a! #b# %c% &d& *e* _f_ `g` $h$ =i= ?j? ]k[", "! a ! # b # % c % & d & * e * _ f _ ` g ` $ h $ = i = ? j ? ] k ["),
+        ("|| -> // ).( |). .) ab.:", "|| - > // ) . ( | ) . . ) ab . :"),
+        ("--flag -1 /etc/x //x x-/y\u3000-é -漢 - /", "--flag -1 /etc / x //x x-/y -é - 漢 - /"),
+        ("a_b __init__ me@x.org", "a_b _ _ init _ _ me@x.org"),
+        ("wait... --- !!! == — ——", "wait ... --- ! ! ! = = — ——"),
+        ("Chapter....12 ../x ...(a)... b.)..", "Chapter .... 12 .. /x ... ( a ) ... b. ) .."),
+        ("“a(b)” c—d(e)–f € 5€ (x’yes)", "“ a(b ) ” c — d(e ) – f € 5 € ( x’yes )"),
+    ],
+)
+def test_marks_are_words_at_the_ends_of_a_piece(text: str, expected: str) -> None:
+    assert " ".join(*cut([text])) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("well-known a--b and/or x=y a<b>c 2/b", "well - known a -- b and / or x = y a < b > c 2 / b"),
+        ("2-year GPL-2 3-4 a-- --a a-=b 2<3", "2 - year GPL-2 3 - 4 a-- --a a-=b 2<3"),
+        ("3.14 1,000 10:30 1/2 a/2 a:b A::B", "3.14 1,000 10:30 1/2 a/2 a : b A::B"),
+        ("a,b a,2 1,b", "a , b a,2 1,b"),
+        ("example.com end.Next end.next END.NEXT 5.Next", "example.com end . Next end.next END.NEXT 5.Next"),
+        ("don't it’s we'll they'RE 80's (it's)", "don 't it ’s we 'll they 'RE 80 's ( it 's )"),
+        ("o'clock O'Brien l'homme it'll've", "o'clock O'Brien l'homme it'll 've"),
+        ("'quoted' rock'n'roll dogs' 'tis", "' quoted ' rock'n'roll dogs ' ' tis"),
+    ],
+)
+def test_some_marks_part_words_inside_a_piece(text: str, expected: str) -> None:
+    assert " ".join(*cut([text])) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("U.S. J. B. e.g., ab. 5. a... x.y.z", "U.S. J. B. e.g. , ab . 5 . a ... x.y.z"),
+        ("(J.). a-b. f(x. it's.", "( J. ) . a - b. f(x . it 's ."),
+        ("U.S.'s é. 漢.", "U.S. 's é. 漢 ."),
+    ],
+)
+def test_a_full_stop_belongs_to_a_letter_by_itself(text: str, expected: str) -> None:
+    assert " ".join(*cut([text])) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("(https://a.b/c-d?e=1).", "( https://a.b/c-d?e=1 ) ."),
+        ("[a](https://b.c/d) git+ssh://e", "[ a ] ( https://b.c/d ) git+ ssh://e"),
+        ("see http:// or <ftp://x/>", "see http:// or < ftp://x/ >"),
+    ],
+)
+def test_an_address_is_a_word(text: str, expected: str) -> None:
+    assert " ".join(*cut([text])) == expected
+
+
+@pytest.mark.parametrize("gap", range(58, 68))
+def test_marks_at_the_end_of_a_piece_are_found_across_blocks_of_64_bytes(gap: int) -> None:
+    begin, marks = "x" * gap, "()" * 40
+    assert cut([f"{begin}{marks} b", f"{begin}{marks}b", f"{begin}{marks}", f"{begin}{marks}."]) == [
+        [begin, *marks, "b"],
+        [f"{begin}{marks}b"],
+        [begin, *marks],
+        [begin, *marks, "."],
+    ]
 
 
 PIECES = [

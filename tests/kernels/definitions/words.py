@@ -9,6 +9,8 @@ import numpy as np
 from stages.kernels.unicode import TERMINAL, classes
 from stages.kernels.words import HAS_ALPHA, NOT_PUNCT
 
+PARTED = "!\"#$%&'()*,:;<=>?[]_`{}"
+"""marks of ASCII that are words at the ends of a piece"""
 _UNSPACED_LETTERS = (
     *(
         "CJK",
@@ -39,71 +41,125 @@ def is_format(char: str) -> bool:
     return char != "" and unicodedata.category(char) == "Cf" and char not in "\u200b\ufeff"
 
 
-def is_skipped(char: str) -> bool:
-    return char.isspace() or unicodedata.category(char) in ("Cc", "Cf")
+def is_separator(char: str) -> bool:
+    return char.isspace() or char in "\u200b\ufeff" or unicodedata.category(char) == "Cc"
 
 
-def is_inside(char: str) -> bool:
-    return is_(char, "LNM") or is_format(char)
+def is_attached(char: str) -> bool:
+    return is_(char, "M") or is_format(char)
 
 
-def joins(before: str, char: str, after: str) -> bool:
-    if is_unspaced(after):
-        return False
-    letters = is_(before, "L") and is_(after, "L")
-    digits = is_(before, "N") and is_(after, "N")
-    mixed = (is_(before, "L") and is_(after, "N")) or (is_(before, "N") and is_(after, "L"))
-    return {
-        "_": is_(after, "LNM"),
-        "@": is_(after, "LNM"),
-        ",": digits,
-        "/": digits,
-        ":": digits,
-        ".": digits or (letters and not (before.islower() and (after.isupper() or after.istitle()))),
-        "-": mixed,
-        "'": letters,
-        "’": letters,
-    }.get(char, False)
+def is_letter(char: str) -> bool:
+    return is_(char, "L") and not is_unspaced(char)
 
 
-def clitic(rest: str) -> str:
-    """The apostrophe and one or two letters that `rest` begins with, if a word ends there."""
-    for size in (2, 3):
-        letters, after = rest[1:size], rest[size : size + 1]
-        alphabetic = len(letters) == size - 1 and all(is_(c, "L") and not is_unspaced(c) for c in letters)
-        if rest[:1] in ("'", "’") and alphabetic and (after == "" or not (is_inside(after) or after in "'’")):
-            return rest[:size]
-    return ""
+def last_of(text: str) -> str:
+    """The last code point that is attached to no other."""
+    return next((char for char in reversed(text) if not is_attached(char)), "")
 
 
-def run(text: str) -> tuple[str, str]:
-    """The run that `text` begins with, and its last letter or digit."""
-    size, before, part = 1, text[0] if is_(text[0], "LN") else "", text[0]
-    while size < len(text):
-        char = text[size]
-        if is_unspaced(char):
-            break
-        if is_inside(char):
-            before = char if is_(char, "LN") else before
-        elif not joins(before, char, text[size + 1 : size + 2]) or clitic(text[size:]):
-            initial = char == "." and len(part) == 1 and is_(before, "L") and text[size + 1 : size + 2] != "."
-            return text[: size + initial], before
-        part = "" if char == "." else part + char
+def attached(text: str, alike: str = "") -> str:
+    """The code point that `text` begins with, and what belongs to it: marks, and its equals if it is `alike`."""
+    size = 1
+    while size < len(text) and (text[size] == alike or is_attached(text[size])):
         size += 1
-    return text[:size], before
+    return text[:size]
 
 
-def link(rest: str) -> str:
-    if not rest.startswith("://"):
+def lone(text: str) -> str:
+    """The word that `text` begins with and that parts pieces."""
+    char = text[0]
+    if char == ".":
+        return attached(text, ".") if text[1:2] == "." else ""
+    if is_unspaced(char):
+        return attached(text)
+    if char.isascii() or is_(char, "LNM") or is_format(char) or is_separator(char):
         return ""
-    stop = last = 3
-    while stop < len(rest) and not (
-        rest[stop].isspace() or rest[stop] in '"<>\u200b\ufeff' or unicodedata.category(rest[stop]) == "Cc"
-    ):
+    return attached(text, char if char in "–—" else "")
+
+
+def link(text: str) -> str:
+    """The address that `text` begins with."""
+    size = 0
+    while size < len(text) and ((is_(text[size], "LN") and not is_unspaced(text[size])) or (size and is_attached(text[size]))):
+        size += 1
+    if not size or text[size : size + 3] != "://":
+        return ""
+    stop = last = size + 3
+    while stop < len(text) and not is_separator(text[stop]) and text[stop] not in '"<>':
         stop += 1
-        if rest[stop - 1] == "/" or not is_(rest[stop - 1], "PS"):
+        if text[stop - 1] == "/" or not is_(text[stop - 1], "PS"):
             last = stop
-    return rest[:last] if last > 3 else ""
+    return text[:last] if last > size + 3 else ""
+
+
+def piece(text: str) -> str:
+    """What `text` begins with, to where a word that parts pieces, an address or a separator stands."""
+    for size, char in enumerate(text):
+        before = last_of(text[:size])
+        if is_separator(char) or (is_(char, "LN") and not is_(before, "LN") and link(text[size:])):
+            return text[:size]
+        joined = char == "’" and (is_(before, "LN") or before == ".") and is_letter(text[size + 1 : size + 2])
+        if not joined and lone(text[size:]):
+            return text[:size]
+    return text
+
+
+def is_clitic(text: str) -> bool:
+    """Whether `text` begins with an apostrophe and one or two letters that end a run of letters."""
+    letters = re.match("['’](.*)", text, re.DOTALL)
+    if not letters:
+        return False
+    size = next((size for size, char in enumerate(letters[1]) if not is_letter(char)), len(letters[1]))
+    after = letters[1][size : size + 1]
+    return 1 <= size <= 2 and not (is_(after, "LNM") or is_format(after) or after in ("'", "’"))
+
+
+def parting(before: str, text: str) -> str:
+    """The mark that `text` begins with, if it parts words."""
+    mark = re.match("-+|[:/<=>,.]?", text)[0]
+    after = text[len(mark) : len(mark) + 1]
+    parts = {
+        "-": (is_(before, "LN") and is_(after, "L")) or (is_(before, "N") and is_(after, "N")),
+        **dict.fromkeys(":/<=>", is_(before, "LN") and is_(after, "L")),
+        ",": is_(before, "L") and is_(after, "L"),
+        ".": unicodedata.category(before or " ") == "Ll" and after != "" and unicodedata.category(after) in ("Lu", "Lt"),
+    }
+    return mark if mark and parts[mark[0]] else ""
+
+
+def cut(solid: str, tail: str) -> list[str]:
+    """Words of a piece that has lost the marks at its ends, `tail` at its end."""
+    words = [""]
+    at = 0
+    while at < len(solid):
+        before = last_of(solid[:at])
+        mark = parting(before, solid[at:])
+        if mark:
+            words += [mark, ""]
+        elif (is_(before, "LN") or before == ".") and is_clitic(solid[at:] + tail):
+            words.append(solid[at])
+        else:
+            words[-1] += solid[at]
+        at += len(mark) or 1
+    return words if solid else []
+
+
+def words_of_piece(text: str) -> list[str]:
+    units = []
+    while text:
+        units.append(attached(text))
+        text = text[len(units[-1]) :]
+    lead, tail = [], []
+    while units and units[0][0] in PARTED:
+        lead.append(units.pop(0))
+    while units and units[-1][0] in PARTED + ".":
+        tail.insert(0, units.pop())
+    words = cut("".join(units), "".join(tail))
+    initial = words[-1].split(".")[-1] if words else ""
+    if len(initial) == 1 and is_(initial, "L") and tail and tail[0][0] == ".":
+        words[-1] += tail.pop(0)
+    return [*lead, *words, *tail]
 
 
 def slow_words(text: str) -> list[str]:
@@ -113,30 +169,14 @@ def slow_words(text: str) -> list[str]:
 @functools.lru_cache(maxsize=20_000)  # most definitions ask for the words of the same texts
 def _slow_words(text: str) -> tuple[str, ...]:
     found: list[str] = []
-    fresh = True
     while text:
-        if is_skipped(text[0]):
-            fresh = fresh or text[0].isspace()
+        if is_separator(text[0]) or is_format(text[0]):
             text = text[1:]
             continue
-        lead = re.match("-*" if text[0] == "-" else "/?", text)[0] if fresh else ""
-        if lead and not (is_(text[len(lead) : len(lead) + 1], "LNM") and not is_unspaced(text[len(lead)])):
-            lead = ""
-        text, fresh = text[len(lead) :], False
-        word, before = text[0], ""
-        if is_(word, "LNM") and not is_unspaced(word):
-            word, before = run(text)
-            address = link(text[len(word) :])
-            word, before = (word + address, "") if address else (word, before)
-        else:
-            alike = word if word in "-.–—" else ""
-            while (after := text[len(word) : len(word) + 1]) and (after == alike or is_(after, "M") or is_format(after)):
-                word += after
-        found.append(lead + word)
-        text = text[len(word) :]
-        if is_(before, "L") and (short := clitic(text)):
-            found.append(short)
-            text = text[len(short) :]
+        whole = lone(text) or link(text)
+        words = [whole] if whole else words_of_piece(piece(text))
+        found += words
+        text = text[sum(map(len, words)) :]
     return tuple(found)
 
 
