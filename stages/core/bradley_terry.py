@@ -47,7 +47,7 @@ class Fit:
 
 def elo(strengths: Floats) -> Floats:
     """Logits on Elo's scale, the mean at 1000: 400 points are odds of 10 to 1."""
-    return ELO * strengths + 1000
+    return np.asarray(ELO * strengths + 1000)
 
 
 def fit(
@@ -69,7 +69,7 @@ def fit(
     model = _model(ties, counts)
     problem = _Problem(battles, counts, model, prior)
     at = problem.start() if start is None else start
-    before, step = -np.inf, np.zeros_like(at)
+    before, step = -np.inf, np.zeros(len(at))
     for _ in range(STEPS):
         value, gradient, information = problem.derivatives(at)
         if not value >= before - 1e-9 * (1 + abs(before)):
@@ -78,7 +78,7 @@ def fit(
             at = at - step
             continue
         try:
-            step = np.linalg.solve(problem.anchored(information), gradient)
+            step = np.asarray(np.linalg.solve(problem.anchored(information), gradient), float)
         except np.linalg.LinAlgError:
             break
         before, length = value, float(np.abs(step).max())
@@ -118,8 +118,10 @@ class _Problem:
     def start(self) -> Floats:
         """Equal strengths, and the tie parameter that gives the observed share of ties among equals."""
         share = float(self.counts[:, TIED].sum() / self.counts.sum())
-        eta = {"half": [], "rao-kupper": [np.log((1 + share) / (1 - share))], "davidson": [np.log(2 * share / (1 - share))]}
-        return np.concatenate([np.zeros(self.size + self.battles.covariates.shape[1]), eta[self.model]])
+        at = np.zeros(self.size + self.battles.covariates.shape[1] + (self.model != "half"))
+        if self.model != "half":
+            at[-1] = np.log((1 + share if self.model == "rao-kupper" else 2 * share) / (1 - share))
+        return at
 
     def derivatives(self, at: Floats) -> tuple[float, Floats, Floats]:
         """Log-likelihood, its gradient, and minus its second derivatives."""
@@ -132,7 +134,7 @@ class _Problem:
         gradient, information = np.empty(len(at)), np.zeros((len(at), len(at)))
 
         def spread(values: Floats) -> Floats:
-            return np.bincount(first, values, size) - np.bincount(second, values, size)
+            return np.asarray(np.bincount(first, values, size) - np.bincount(second, values, size), float)
 
         gradient[:size] = spread(slope)
         gradient[size:many] = slope @ x
@@ -154,7 +156,7 @@ class _Problem:
         return value, gradient, information
 
     def anchored(self, information: Floats) -> Floats:
-        """Adding a constant to all strengths changes nothing; this makes that direction one with curvature, and steps keep mean 0."""
+        """A constant added to all strengths changes nothing: with curvature in that direction, steps keep the mean at 0."""
         whole = information.copy()
         whole[: self.size, : self.size] += max(1.0, information.diagonal()[: self.size].mean()) / self.size
         return whole

@@ -1,8 +1,10 @@
 """A leaderboard of models from battles: strengths with bootstrap intervals, ranks, and who won how often against whom."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from stages.core.battle_graph import NoEstimate, connected
@@ -10,6 +12,7 @@ from stages.core.battles import LOST, TIED, WON, Battles, Floats, Integers
 from stages.core.bradley_terry import Fit, elo, fit
 from stages.core.tie_models import Ties
 
+Column = npt.NDArray[Any] | None
 INTERVAL = (0.025, 0.975)
 """the 95 % between them"""
 LEADERBOARD = pa.schema(
@@ -61,9 +64,9 @@ def bootstrap(battles: Battles, fitted: Fit, ties: Ties, prior: float | None, sa
     flat = battles.counts.ravel()
     seen = np.flatnonzero(flat)
     share = flat[seen] / flat.sum()
-    strengths, coefficients, tie = [], [], []
+    fits: list[Fit] = []
     redrawn = 0
-    while len(strengths) < samples:
+    while len(fits) < samples:
         drawn = np.zeros(len(flat))
         drawn[seen] = random.multinomial(battles.total, share)
         counts = drawn.reshape(battles.counts.shape)
@@ -72,16 +75,18 @@ def bootstrap(battles: Battles, fitted: Fit, ties: Ties, prior: float | None, sa
             redrawn += 1
             if redrawn > max(samples, 20):
                 raise NoEstimate(
-                    f"{redrawn} of {redrawn + len(strengths)} bootstrap samples have no finite strengths, since some models have "
-                    f"few wins or few losses: add battles, give a prior (a standard deviation in logits, such as 3), or ask for "
-                    f"no bootstrap"
+                    f"{redrawn} of {redrawn + len(fits)} bootstrap samples have no finite strengths, since models have few "
+                    "wins or losses: add battles, give a prior (a standard deviation in logits, such as 3), or ask for 0 bootstraps"
                 )
             continue
-        strengths.append(one.strengths)
-        coefficients.append(one.coefficients)
-        tie.append(one.tie)
-    told = None if None in tie else np.array(tie, float)
-    return Bootstrap(np.array(strengths), np.array(coefficients), told, redrawn)
+        fits.append(one)
+    tie = [one.tie for one in fits if one.tie is not None]
+    return Bootstrap(
+        np.array([one.strengths for one in fits]),
+        np.array([one.coefficients for one in fits]),
+        np.array(tie) if tie else None,
+        redrawn,
+    )
 
 
 def _refit(battles: Battles, counts: Floats, fitted: Fit, ties: Ties, prior: float | None) -> Fit | None:
@@ -118,7 +123,7 @@ def win_matrix(battles: Battles) -> pa.Table:
     at, against = np.nonzero(met)
     names = np.array(battles.models, object)
     wins, losses, draws, total = (table[at, against] for table in (won, won.T, tied, met))
-    columns = [names[at], names[against], total, wins, losses, draws, (wins + draws / 2) / total]
+    columns: list[Column] = [names[at], names[against], total, wins, losses, draws, (wins + draws / 2) / total]
     return _table(columns, WIN_MATRIX)
 
 
@@ -150,7 +155,7 @@ def leaderboard(battles: Battles, fitted: Fit, sampled: Bootstrap | None, rating
     return _table([np.arange(1, size + 1), *sorted_columns], LEADERBOARD)
 
 
-def _table(columns: list[np.ndarray | None], schema: pa.Schema) -> pa.Table:
+def _table(columns: list[Column], schema: pa.Schema) -> pa.Table:
     rows = next(len(column) for column in columns if column is not None)
     arrays = [
         pa.nulls(rows, field.type) if column is None else pa.array(column, from_pandas=True).cast(field.type)

@@ -60,7 +60,7 @@ def believe(scores: Floats, before: Belief, spread: float | None = None) -> Beli
         mean, curve = _averaged(at[:, None] - at[None, :], _variances(covariance))
         slope = won - (met * mean).sum(axis=1) - at / wide**2
         between = met * curve
-        covariance = np.linalg.inv(np.diag(between.sum(axis=1) + wide**-2) - between)
+        covariance = np.asarray(np.linalg.inv(np.diag(between.sum(axis=1) + wide**-2) - between), float)
         step = covariance @ slope
         length = float(np.abs(step).max())
         at = at + step * min(1.0, 5 / max(length, 1e-300))
