@@ -7,6 +7,7 @@ from schemas.errors import SluiceError
 from stages.core.battles import LOST, TIED, WON, Battles, Floats
 
 Flags = npt.NDArray[np.bool_]
+REMEDY = "leave them out, add battles, or give a prior (a standard deviation in logits, such as 3)"
 
 
 class NoEstimate(SluiceError):
@@ -35,11 +36,10 @@ def refuse_unconnected(battles: Battles, counts: Floats) -> None:
     """Raise `NoEstimate`, naming the models, if strengths are not all finite and comparable."""
     if connected(battles, counts):
         return
-    remedy = "leave them out, add battles, or give a prior (a standard deviation in logits, such as 3)"
     apart = groups(battles, counts)
     if len(apart) > 1:
         said = "; ".join(map(_few, apart[:5])) + ("; ..." if len(apart) > 5 else "")
-        raise NoEstimate(f"the models fall into {len(apart)} groups without a battle between them ({said}): {remedy}")
+        raise NoEstimate(f"the models fall into {len(apart)} groups without a battle between them ({said}): {REMEDY}")
     beaten = _beaten(battles, counts)
     reach = np.array([_reached(beaten, at) for at in range(len(beaten))])
     names = np.array(battles.models)
@@ -49,7 +49,7 @@ def refuse_unconnected(battles: Battles, counts: Floats) -> None:
         at_end = [at for at in range(len(table)) if (table[at] >= table[:, at]).all()]
         ends = {tuple(names[table[at] & table[:, at]]) for at in at_end if not (table[at] & table[:, at]).all()}
         parts += [f"{_few(list(end))} {words}" for end in sorted(ends)]
-    raise NoEstimate(f"no finite strengths: {'; '.join(parts[:6])}: {remedy}")
+    raise NoEstimate(f"no finite strengths: {'; '.join(parts[:6])}: {REMEDY}")
 
 
 def _beaten(battles: Battles, counts: Floats) -> Flags:

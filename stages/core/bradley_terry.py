@@ -24,6 +24,8 @@ ELO = 400 / np.log(10)
 STEPS = 100
 CLOSE = 1e-9
 """logits: a Newton step this short is the last; what is left is about its square"""
+ENDLESS = 50
+"""eta, the logarithm of a tie parameter; no count of ties comes near"""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def fit(
         at = at + step
         if length < CLOSE:
             return problem.fit(at, ties)
+        if model != "half" and abs(at[-1]) > ENDLESS:
+            break
     raise NoEstimate(problem.why_not())
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stages.core.battle_graph import NoEstimate, connected
+from stages.core.battle_graph import REMEDY, NoEstimate, connected
 from stages.core.battles import LOST, TIED, WON, Battles, Floats, Integers
 from stages.core.bradley_terry import Fit, elo, fit
 from stages.core.tie_models import Ties
@@ -76,7 +76,7 @@ def bootstrap(battles: Battles, fitted: Fit, ties: Ties, prior: float | None, sa
             if redrawn > max(samples, 20):
                 raise NoEstimate(
                     f"{redrawn} of {redrawn + len(fits)} bootstrap samples have no finite strengths, since models have few "
-                    "wins or losses: add battles, give a prior (a standard deviation in logits, such as 3), or ask for 0 bootstraps"
+                    f"wins or losses: {REMEDY}; or ask for 0 bootstraps"
                 )
             continue
         fits.append(one)

@@ -19,6 +19,8 @@ def read_battles(path: Path, covariates: Sequence[tuple[str, str]] = ()) -> pa.T
     """
     stem = path.name.removesuffix(".gz").removesuffix(".zst")
     wanted = [*dict.fromkeys([*COLUMNS, *(column for pair in covariates for column in pair)])]
+    if not path.is_file():
+        raise InputError(f"{path}: there is no such file")
     try:
         if stem.endswith(".parquet"):
             return _read_parquet(path, wanted, covariates)
