@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,7 +15,7 @@ from schemas.errors import OutputError
 from stages.core.battle_graph import groups
 from stages.core.battles import battles_of, coded
 from stages.core.bradley_terry import fit
-from stages.core.leaderboard import INTERVAL, Bootstrap, bootstrap, leaderboard, online_elo, win_matrix
+from stages.core.leaderboard import Bootstrap, bootstrap, leaderboard, online_elo, percentiles, win_matrix
 from stages.core.read_battles import read_battles
 from stages.core.tie_models import Ties
 
@@ -93,7 +92,7 @@ def rank(
 def _effects(names: Sequence[str], effects: Any, sampled: Bootstrap | None) -> list[dict[str, Any]]:
     ends: Any = [[None, None]] * len(names)
     if sampled is not None and names:
-        ends = np.quantile(sampled.coefficients, INTERVAL, axis=0).T.tolist()
+        ends = percentiles(sampled.coefficients).T.tolist()
     return [
         {"covariate": name, "coefficient": float(effect), "low": low, "high": high}
         for name, effect, (low, high) in zip(names, effects, ends, strict=True)

@@ -9,7 +9,16 @@ import pytest
 from stages.core.battle_graph import NoEstimate
 from stages.core.battles import Battles, battles_of, coded
 from stages.core.bradley_terry import fit
-from stages.core.leaderboard import LEADERBOARD, WIN_MATRIX, Bootstrap, bootstrap, leaderboard, online_elo, win_matrix
+from stages.core.leaderboard import (
+    LEADERBOARD,
+    WIN_MATRIX,
+    Bootstrap,
+    bootstrap,
+    leaderboard,
+    online_elo,
+    percentiles,
+    win_matrix,
+)
 from stages.core.tie_models import TIES, Ties
 
 ROWS = [("x", "y", "model_a")] * 3 + [("y", "x", "model_a")] + [("y", "z", "model_a")] * 2 + [("z", "y", "tie")] * 2
@@ -49,8 +58,14 @@ def test_a_rank_by_interval_counts_only_those_wholly_above() -> None:
     sampled = Bootstrap(np.array([[2.0, 0.0, -1.0], [3.0, 1.0, 0.5]]), np.zeros((2, 0)), None, 0)
     board = leaderboard(some, fit(some), sampled)
     assert board["rank_by_interval"].to_pylist() == [1, 2, 2]
-    assert board["strength_low"].to_pylist() == pytest.approx([2.025, 0.025, -0.9625])
-    assert board["elo_high"][1].as_py() == pytest.approx(1000 + 400 / math.log(10) * 0.975)
+    assert board["strength_low"].to_pylist() == [2.0, 0.0, -1.0]
+    assert board["elo_high"][1].as_py() == pytest.approx(1000 + 400 / math.log(10))
+
+
+def test_of_a_hundred_samples_two_and_a_half_lie_beyond_each_end() -> None:
+    low, high = percentiles(np.arange(1.0, 101).reshape(-1, 1))
+    # of 1, ..., 100 the places 0.025 x 101 and 0.975 x 101
+    assert (low[0], high[0]) == pytest.approx((2.525, 98.475))
 
 
 def test_a_win_matrix_has_every_pair_that_met_from_both_sides() -> None:
