@@ -115,7 +115,8 @@ def _show(found: "Ranking") -> None:
         table.add_column(head, justify="left" if head == "model" else "right")
     for row in found.leaderboard.to_pylist():
         interval = "" if row["elo_low"] is None else f"{row['elo_low']:.0f} to {row['elo_high']:.0f}"
-        strength = (f"{row['strength']:+.3f}", f"{row['elo']:.0f}", interval)
+        # adding nothing makes +0.000 of -0.000
+        strength = (f"{round(row['strength'], 3) + 0.0:+.3f}", f"{row['elo']:.0f}", interval)
         won = "" if row["win_rate"] is None else f"{100 * row['win_rate']:.1f} %"
         cells = (str(row["rank"]), Text(plain(row["model"])), *strength, f"{row['battles']:,}", won, f"{row['online_elo']:.0f}")
         table.add_row(*cells)
