@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import cli_estimate, cli_extractors, cli_index, cli_look, cli_run, cli_stages, cli_train
+from jobs import cli_arena, cli_estimate, cli_extractors, cli_index, cli_look, cli_run, cli_stages, cli_train
 from jobs.cli_terminal import Commands
 
 app = typer.Typer(
@@ -69,6 +69,7 @@ new.command("filter")(cli_stages.new_filter)
 app.add_typer(new, name="new", rich_help_panel=_STAGES)
 app.add_typer(cli_index.index, name="index", rich_help_panel=_WORK)
 app.add_typer(cli_train.train, name="train", rich_help_panel=_WORK)
+app.add_typer(cli_arena.arena, name="arena", rich_help_panel=_WORK)
 
 
 def main() -> None:
