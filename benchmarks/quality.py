@@ -14,7 +14,7 @@
 Speed: `score_fasttext` on batches of about 4 MB, from the Arrow column to the column of scores, in one thread; the library
 (fasttext 0.9.3 in an environment of its own) document by document, as its users call it, line breaks as spaces, which is
 in its time. Loading is not. Both run by turns; figures are of CPU time, the median, and the fastest beside it. Models: the one
-that ships, and one of DCLM's size made here (words and pairs of words, 2 million buckets, 100 numbers, one epoch of the corpus).
+that ships, and one of DCLM's size made here (pairs of words, 2 million buckets, 100 numbers, one epoch of the corpus).
 """
 
 from __future__ import annotations

@@ -4,11 +4,15 @@ The format is that of fastText 0.9 (file versions 11 and 12): arguments, diction
 little endian, without padding. Only supervised models predict labels.
 """
 
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from stages.kernels.compile import leaf
+from stages.kernels.fasttext_words import hash_bytes
 
 MAGIC = 793712314
 EOS = b"</s>"
@@ -16,6 +20,9 @@ HIERARCHICAL, NEGATIVE, SOFTMAX, ONE_VS_ALL = 1, 2, 3, 4
 _SUPERVISED = 3
 _CODES = 256
 _INTERNAL_COUNT = 10**15
+_AFTER_NAME = struct.Struct("<qb")
+"""How often an entry was seen, and whether it is a label."""
+_WINDOW = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -175,31 +182,22 @@ def aligned(rows: int, columns: int) -> np.ndarray:
 
 def _read_entries(reader: _Reader, entry_count: int, words: int) -> _Entries:
     names, counts = [], []
-    data = reader.data.tobytes() if len(reader.data) < 1 << 26 else reader.data
+    content, begin, at = b"", reader.position, 0
     for entry in range(entry_count):  # once for each model, and its words have no fixed length
-        end = _find_zero(data, reader.position)
-        names.append(bytes(data[reader.position : end]))
-        reader.position = end + 1
-        counts.append(reader.number("<i8"))
-        is_label = reader.flag()
+        while (end := content.find(b"\0", at)) < 0 or end + _AFTER_NAME.size >= len(content):
+            begin, content = begin + at, content[at:]
+            more = reader.data[begin + len(content) :][:_WINDOW].tobytes()
+            if not more:
+                raise ValueError("the file ends inside the dictionary")
+            content, at = content + more, 0
+        names.append(content[at:end])
+        count, is_label = _AFTER_NAME.unpack_from(content, end + 1)
+        counts.append(count)
         if is_label != (entry >= words):
             raise ValueError("the dictionary does not list its words before its labels")
+        at = end + 1 + _AFTER_NAME.size
+    reader.position = begin + at
     return _Entries(names, counts, words)
-
-
-def _find_zero(data: Any, start: int) -> int:
-    if isinstance(data, bytes):
-        end = data.find(b"\0", start)
-    else:
-        end = -1
-        for begin in range(start, len(data), 4096):
-            found = bytes(data[begin : begin + 4096]).find(b"\0")
-            if found >= 0:
-                end = begin + found
-                break
-    if end < 0:
-        raise ValueError("the file ends inside the dictionary")
-    return end
 
 
 def _read_dense(reader: _Reader) -> np.ndarray:
@@ -248,16 +246,24 @@ def _index(names: list[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
     size = 1 << max(4, (2 * len(names)).bit_length())
     slots = np.full(size, -1, np.int32)
     bits = np.zeros(size // 16, np.uint64)
-    for entry, name in enumerate(names):  # once for each model
-        hashed = word_hash(name)
-        bits[(hashed >> 6) & (size // 16 - 1)] |= np.uint64(1 << (hashed & 63))
-        slot = hashed & (size - 1)
-        while slots[slot] >= 0:
-            slot = (slot + 1) & (size - 1)
-        slots[slot] = entry
     offsets = np.zeros(len(names) + 1, np.int64)
     np.cumsum([len(name) for name in names], out=offsets[1:])
-    return slots, bits, offsets, np.frombuffer(b"".join(names), np.uint8)
+    data = np.frombuffer(b"".join(names), np.uint8)
+    fill_index(_frozen(offsets), data, slots, bits)
+    return slots, bits, offsets, data
+
+
+@leaf
+def fill_index(offsets: Any, data: Any, slots: Any, bits: Any) -> None:
+    """Put each entry into the first free slot from that of its hash on, and set the bit of its hash."""
+    one = np.uint64(1)
+    for entry in range(len(offsets) - 1):
+        hashed = hash_bytes(data, offsets[entry], offsets[entry + 1])
+        bits[(hashed >> np.uint64(6)) & np.uint64(len(bits) - 1)] |= one << (hashed & np.uint64(63))
+        slot = np.int64(hashed) & (len(slots) - 1)
+        while slots[slot] >= 0:
+            slot = (slot + 1) & (len(slots) - 1)
+        slots[slot] = entry
 
 
 def _rank(kept: np.ndarray, buckets: int, words: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from stages.detect_language import packaged_model
-from stages.kernels.fasttext_model import HIERARCHICAL, _tree, read_model
+from stages.kernels import fasttext_model
+from stages.kernels.fasttext_model import HIERARCHICAL, _tree, read_model, word_hash
 
 sys.path.insert(0, str(Path(__file__).parent))
 from fasttext_files import write_model
@@ -63,3 +64,30 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
 def test_a_version_of_the_future_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="version 13, expected 11 or 12"):
         read_model(write_model(tmp_path / "m.bin", version=13))
+
+
+@pytest.mark.parametrize("window", [1, 7, 10, 1000])
+def test_a_dictionary_is_read_in_pieces_of_any_size(window: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_model(tmp_path / "m.bin", words=["</s>", "a" * 50, "", "это"])
+    whole = read_model(path)
+    monkeypatch.setattr(fasttext_model, "_WINDOW", window)
+    pieces = read_model(path)
+    assert (pieces.labels, pieces.words, pieces.eos) == (whole.labels, whole.words, whole.eos)
+    assert pieces.entry_bytes.tobytes() == whole.entry_bytes.tobytes()
+    assert pieces.vectors.tolist() == whole.vectors.tolist()
+
+
+def test_each_entry_is_in_the_first_free_slot_from_its_hash_on(tmp_path: Path) -> None:
+    words = [f"w{n}" for n in range(300)]
+    model = read_model(write_model(tmp_path / "m.bin", words=words))
+    names = [word.encode() for word in words] + [f"__label__l{n}".encode() for n in range(7)]
+    slots, bits = [-1] * len(model.entry_slots), [0] * len(model.entry_bits)
+    for entry, name in enumerate(names):
+        hashed = word_hash(name)
+        bits[(hashed >> 6) % len(bits)] |= 1 << (hashed & 63)
+        slot = hashed % len(slots)
+        while slots[slot] >= 0:
+            slot = (slot + 1) % len(slots)
+        slots[slot] = entry
+    assert model.entry_slots.tolist() == slots
+    assert model.entry_bits.tolist() == bits
