@@ -112,9 +112,10 @@ def _check(output: Path, options: Options, held_back: float, force: bool) -> Non
 def _check_classes(parts: Split, held_back: float) -> None:
     for label, count in parts.counts.items():
         if not count.trained or not count.held_back:
+            both = f", {count.in_both_classes} are in both classes" if count.in_both_classes else ""
             raise InputError(
                 f"of the {count.documents} documents of {label!r} {count.trained} are left to train on and {count.held_back}"
-                f" are held back ({held_back:.0%}), expected at least one of each: give more documents"
+                f" are held back ({held_back:.0%}){both}: expected at least one of each"
             )
 
 

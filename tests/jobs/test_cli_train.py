@@ -176,6 +176,7 @@ def test_words_tell_the_same(files: Path) -> None:
         ),
         (["--positive", "good.parquet", "--negative", "bad.jsonl.gz", "-o", "q.bin", "--text", "body"], "body"),
         (["--positive", "one.jsonl", "--negative", "bad.jsonl.gz", "-o", "q.bin"], "expected at least one of each"),
+        (["--positive", "good.parquet", "--negative", "good.parquet", "-o", "q.bin"], "200 are in both classes"),
         (["--positive", "good.parquet", "--negative", "bad.jsonl.gz", "-o", "old.bin"], "old.bin exists; --force"),
     ],
 )
