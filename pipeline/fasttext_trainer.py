@@ -1,8 +1,8 @@
 """Training by the fastText library, in a process of its own, so that the same text gives the same model.
 
 fastText 0.9.3 does not clear the memory of its matrices. With one thread, the only number that trains in the same order each
-time, it fills a tenth of the input matrix with random numbers, and what stood in memory remains in the rest, often NaN. So the
-process is started with glibc's malloc told to hand out zeros, which is what fastText 0.9.2 had there.
+time, it fills a tenth of the input matrix with random numbers, the vectors of the most frequent words, and what stood in memory
+remains in the rest, often NaN. So the process is started with glibc's malloc told to hand out zeros.
 """
 
 import importlib.util
