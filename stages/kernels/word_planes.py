@@ -181,7 +181,8 @@ def _find_simple(
 
     `before` and `after` a byte is what stands there in the same document.
     """
-    word1, letter1, border1, edge1, inside1, long1, lead1 = carried
+    word1, letter1, border1, edge1 = carried[0], carried[1], carried[2], carried[3]
+    inside1, long1, lead1 = carried[4], carried[5], carried[6]
     for block in range(first_block, end_block):
         at = np.int64(block) * 64 - base
         words, letters, spaces, edge, next_edges = word[block], letter[block], space[block], edges[block], edges[block + 1]
@@ -245,7 +246,8 @@ def _find_simple(
         odd[block] = strange
         word1, letter1, border1, edge1 = words, letters, border, edge
         inside1, long1, lead1 = inside, long, lead
-    carried[:] = (word1, letter1, border1, edge1, inside1, long1, lead1)
+    carried[0], carried[1], carried[2], carried[3] = word1, letter1, border1, edge1
+    carried[4], carried[5], carried[6] = inside1, long1, lead1
 
 
 @leaf
