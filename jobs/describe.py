@@ -56,7 +56,7 @@ def description(name: str) -> dict[str, Any]:
         "doc": _doc(found),
         "unit": filters[-1].unit if filters else None,
         "validated_for": _languages(filters) if filters else None,
-        "parameters": [_parameter(key, field) for key, field in found.model_fields.items()],
+        "parameters": [_parameter(key, found.model_fields[key]) for key in _own_first(found)],
         "reads": _read(nodes),
         "writes": {column: str(kind) for node in nodes for column, kind in node.columns_written().items()},
         "measures": {key: str(kind) for node in nodes if isinstance(node, Filter) for key, kind in node.measures().items()},
@@ -66,6 +66,11 @@ def description(name: str) -> dict[str, Any]:
         "extra": sorted(extras),
         "file": inspect.getfile(found),
     }
+
+
+def _own_first(found: type[Stage]) -> list[str]:
+    """Names of the parameters: those of the stage itself, then those that it shares with others."""
+    return sorted(found.model_fields, key=lambda key: key not in found.__annotations__)
 
 
 def as_text(found: Mapping[str, Any]) -> str:
