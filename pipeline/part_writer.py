@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.batches import Fault, byte_lengths, cut_rows
+from pipeline.curriculum import ORDER_KEY
 from pipeline.examples import Examples
 from pipeline.origins import distinct
 from pipeline.segment import Segment
@@ -283,7 +284,9 @@ def sketch_file_schema(segment: Segment, index: int) -> pa.Schema:
 
 
 def table_keys(table: pa.Table, seed: int | None) -> np.ndarray:
-    """The key of each document in the output's order."""
+    """The key of each document in the output's order: the one it was given, else a hash."""
+    if ORDER_KEY in table.column_names:
+        return np.asarray(table.column(ORDER_KEY).to_numpy())
     copies = table.column(COPY.name).to_numpy() if COPY.name in table.column_names else 0
     return order_keys(seed or 0, "order", table.column("source").combine_chunks(), table.column("id").combine_chunks(), copies)
 

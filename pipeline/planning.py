@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pipeline import registry
 from pipeline.batches import document_schema
+from pipeline.curriculum import CurriculumOrder
 from pipeline.function import Function
 from pipeline.origins import ORIGIN, multiplies
 from pipeline.percentiles import PercentileLimits
@@ -170,7 +171,7 @@ def _segments(
         last = index == len(pieces) - 1
         schema_now = _checked_schema(after, own)
         after = _checked_schema(schema_now, globals_)
-        seed = keys.seed if last and output.order == "seeded" else None
+        seed = keys.seed if last and output.order != "source" else None
         parts: list[Any] = [
             fingerprint,
             [_spec(node, models) for node in own],
@@ -230,6 +231,10 @@ def _nodes(recipe: Recipe) -> list[Node]:
         tokens = make_stage("count_tokens", {"tokenizer": recipe.keys.tokenizer} if recipe.keys.tokenizer else {})
         _check_available(tokens, f"{recipe.file or 'recipe'}: tokenizer", "count_tokens")
         nodes.append(Node("count_tokens", tokens))
+    output = recipe.keys.output
+    if output.by is not None:
+        order = CurriculumOrder(by=output.by, descending=output.descending, order_seed=recipe.keys.seed)
+        nodes.append(Node("curriculum", order, place=f"{recipe.file or 'recipe'}: output.by"))
     return nodes
 
 

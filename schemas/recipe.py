@@ -1,9 +1,9 @@
 """The recipe's own keys. Stage entries are checked against the stages themselves, by `pipeline.recipe`."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 _UNITS = {
     "": 1,
@@ -84,9 +84,11 @@ class Input(Keys):
 class Output(Keys):
     """How the training set is written."""
 
-    order: Literal["seeded", "source"] = Field(
-        "seeded", description="shuffled by hash of (seed, source, id), or as the sources have it"
+    order: Literal["seeded", "source", "curriculum"] = Field(
+        "seeded", description="shuffled by hash of (seed, source, id), as the sources have it, or by the score in `by`"
     )
+    by: str | None = Field(None, description="with order: curriculum, the column with the score, the lowest first")
+    descending: bool = Field(False, description="with order: curriculum, the highest first")
     shard_bytes: Bytes = Field(
         256_000_000, ge=1, description="text of one file of data/, UTF-8, about", json_schema_extra={"unit": "bytes"}
     )
@@ -100,6 +102,12 @@ class Output(Keys):
         json_schema_extra={"unit": "bytes"},
     )
     compression_level: int = Field(3, ge=1, le=22, description="zstd level")
+
+    @model_validator(mode="after")
+    def _score_is_named(self) -> Self:
+        if (self.order == "curriculum") != (self.by is not None):
+            raise ValueError("order: curriculum and by: COLUMN go together")
+        return self
 
 
 class Failures(Keys):
