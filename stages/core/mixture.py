@@ -36,8 +36,11 @@ def portions(
     min_share    no group gets less: smaller ones are raised, and the others lowered in proportion
     max_epochs   by group; `default` for those not named
 
-    Raises `StageError` naming the group and the constraint that binds.
+    Of no tokens at all nothing is taken, as no survivors are no error anywhere. Else raises `StageError` naming the group and
+    the constraint that binds.
     """
+    if not any(available.values()):
+        return {name: Portion(0, 0.0, 0) for name in sorted(available)}
     wanted = dict(shares) if shares is not None else _by_size(available, temperature, min_share)
     for name, share in wanted.items():
         if share > 0 and not available.get(name):

@@ -131,6 +131,14 @@ def test_counts_have_units() -> None:
     assert [parse_count(text) for text in ("2B", "300 M", "1.5k", "7", "1T")] == [2 * 10**9, 3 * 10**8, 1500, 7, 10**12]
 
 
+def test_of_nothing_a_mixture_is_nothing() -> None:
+    table = corpus(web=1)
+    copies, facts = mixed(Mix(tokens=1000, shares={"web": 0.5, "wiki": 0.5}), table.slice(0, 0))
+    assert (copies, facts["tokens"], facts["groups"]) == ({}, 0, {})
+    copies, facts = mixed(Mix(tokens=1000), documents(("s", "a", ""), token_count=[0]))
+    assert copies == {("s", "a"): 0}
+
+
 def test_documents_without_tokens_change_no_budget() -> None:
     table = documents(("s", "a", ""), ("s", "b", "x"), ("t", "c", ""), token_count=[0, 10, 0])
     copies, facts = mixed(Mix(tokens=20, max_epochs=2), table)
