@@ -11,6 +11,7 @@ from schemas.columns import VERDICT
 from schemas.errors import StageError
 from schemas.rule import Percentile, Rule
 from stages.core.docs import Docs
+from stages.core.ranked import ascending, value_of
 from stages.core.stage import Filter, Global, Sketches, Verdicts
 
 QUANTILES = (5.0, 25.0, 50.0, 75.0, 95.0)
@@ -136,7 +137,7 @@ def _select(
         width = 64 - shift if shift == 55 else 11
         counts = {name: np.zeros((len(percentiles), 1 << width), np.int64) for name in sizes}
         for name, values in _groups(sketches, measure, by):
-            keys = _ordered(values)
+            keys = ascending(values)
             for target in range(len(percentiles)):
                 # of the keys that begin like the one looked for, how many go on with each digit
                 alike = keys if shift == 55 else keys[(keys >> np.uint64(shift + width)) == np.uint64(prefixes[name][target])]
@@ -148,18 +149,7 @@ def _select(
                 digit = int(np.searchsorted(ends, ranks[name][target]))
                 ranks[name][target] -= int(ends[digit] - row[digit])
                 prefixes[name][target] = (prefixes[name][target] << width) | digit
-    return {name: [_unordered(key) for key in keys] for name, keys in prefixes.items()}
-
-
-def _ordered(values: np.ndarray) -> np.ndarray:
-    """float64 as uint64 in the same order."""
-    bits = np.ascontiguousarray(values + 0.0, np.float64).view(np.uint64)  # -0.0 becomes 0.0
-    return np.where(bits >> np.uint64(63) != 0, ~bits, bits | np.uint64(1 << 63))
-
-
-def _unordered(key: int) -> float:
-    bits = key & ~(1 << 63) if key >> 63 else ~key & (2**64 - 1)
-    return float(np.array([bits], np.uint64).view(np.float64)[0])
+    return {name: [value_of(key) for key in keys] for name, keys in prefixes.items()}
 
 
 def _verdicts(table: pa.Table, rules: Sequence[Rule], limits: Sequence[Limits]) -> pa.Table:

@@ -70,20 +70,26 @@ class Order:
         return table["group"].cast(pa.string()).fill_null("").combine_chunks()
 
 
+def ascending(values: np.ndarray) -> np.ndarray:
+    """float64 as uint64 in the same order; -0.0 is 0.0."""
+    bits = np.ascontiguousarray(values + 0.0, np.float64).view(np.uint64)
+    return np.where(bits >> np.uint64(63) != 0, ~bits, bits | np.uint64(2**63))
+
+
+def value_of(key: int) -> float:
+    """The number that `ascending` made this key of."""
+    bits = key & ~(1 << 63) if key >> 63 else ~key & LAST
+    return float(np.array([bits], np.uint64).view(np.float64)[0])
+
+
 def descending(score: np.ndarray) -> np.ndarray:
-    """Numbers (uint64) that are smaller where a float64 is larger; NaN is last, and -0.0 is 0.0."""
-    bits = (score + 0.0).view(np.uint64)
-    ascending = np.where(bits >> np.uint64(63) == 1, ~bits, bits | np.uint64(2**63))
-    return np.where(np.isnan(score), np.uint64(LAST), ~ascending)
+    """Numbers (uint64) that are smaller where a float64 is larger; NaN is last."""
+    return np.where(np.isnan(score), np.uint64(LAST), ~ascending(score))
 
 
 def score_of(key: int) -> float:
     """The score that `descending` made this key of; NaN for the last one."""
-    if key == LAST:
-        return float("nan")
-    ascending = ~np.uint64(key)
-    bits = ascending & np.uint64(2**63 - 1) if ascending >> np.uint64(63) == 1 else ~ascending
-    return float(np.array([bits], np.uint64).view(np.float64)[0])
+    return float("nan") if key == LAST else value_of(LAST - key)
 
 
 class Ranking:
