@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobs.cli_run import Json
-from jobs.cli_terminal import print_json, screen
+from jobs.cli_terminal import print_json, ready, screen
 
 if TYPE_CHECKING:
     from pipeline.arena import Ranking
@@ -68,6 +68,7 @@ def rank(
 
     sluice arena rank battles.parquet --covariate length_a:length_b --output out/arena
     """
+    ready()
     from pipeline.arena import rank as ranked
     from schemas.errors import RecipeError
 

@@ -31,12 +31,14 @@ def estimate(
     from schemas.errors import OutputError, RecipeError
     from schemas.recipe import parse_bytes
 
-    size = parse_bytes(sample)
-    if not isinstance(size, int):
+    wanted = parse_bytes(sample)
+    if not isinstance(wanted, int):
         raise RecipeError(f"--sample is {sample!r}, expected bytes such as 64MB")
     inputs = [str(path) for path in input] if input else None
     quiet = "none" if json else "auto"
-    found = make(recipe, input=inputs, output=output, set=tuple(set_ or ()), sample_bytes=size, workers=workers, progress=quiet)
+    found = make(
+        recipe, input=inputs, output=output, set=tuple(set_ or ()), sample_bytes=wanted, workers=workers, progress=quiet
+    )
     if json:
         print_json(found)
     else:
@@ -48,25 +50,22 @@ def estimate(
 def _tell(found: dict[str, Any]) -> None:
     from rich.table import Table
 
+    from pipeline.results_format import size
+
     sample = found["sample"]
-    print(
-        f"tried {sample['units']} of {found['units']} units, {_gb(sample['text_bytes'])} of {_gb(found['text_bytes'])} of text"
-    )
+    texts = f"{size(sample['text_bytes'])} of {size(found['text_bytes'])} of text"
+    print(f"tried {sample['units']} of {found['units']} units, {texts}")
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("step")
     for head in ("documents", "left", "seconds", "sketches", "rounds"):
         table.add_column(head, justify="right")
     for step in found["steps"]:
-        sizes = [_gb(step[name]) if step[name] else "" for name in ("sketch_bytes", "round_bytes")]
+        sizes = [size(step[name]) if step[name] else "" for name in ("sketch_bytes", "round_bytes")]
         counts = [f"{step[name]['documents']:,}" for name in ("in", "out")]
         table.add_row(step["step"], *counts, f"{step['seconds']:,.0f}", *sizes)
     screen().print(table)
     disk, memory = found["disk"], found["memory"]
     print(f"time    {found['cpu_seconds']:,.0f} s of CPU, {found['wall_seconds']:,.0f} s with {found['workers']} workers")
-    parts = ", ".join(f"{name} {_gb(disk[name])}" for name in ("segments", "output", "rounds"))
-    print(f"disk    {_gb(disk['peak'])} at most: {parts}")
-    print(f"memory  {_gb(memory['all'])} in all, {_gb(memory['worker'])} of a process with one worker")
-
-
-def _gb(size: float) -> str:
-    return f"{size / 1e9:,.2f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
+    parts = ", ".join(f"{name} {size(disk[name])}" for name in ("segments", "output", "rounds"))
+    print(f"disk    {size(disk['peak'])} at most: {parts}")
+    print(f"memory  {size(memory['all'])} in all, {size(memory['worker'])} of a process with one worker")

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pipeline.engines import cores
 from pipeline.planning import Plan, RecipeLike, plan
 from pipeline.results import Run
+from pipeline.results_format import size
 from pipeline.runner import run
 from stages.kernels.hashing import hash_texts
 from stages.kernels.text import text_of
@@ -141,14 +142,12 @@ def summed_up(
 def _short(disk: dict[str, int], memory: dict[str, int]) -> list[str]:
     found = []
     if disk["peak"] * HEADROOM > disk["free"]:
-        found.append(f"disk: {_gb(disk['peak'] * HEADROOM)} should be free, {_gb(disk['free'])} are")
+        found.append(f"disk: {size(disk['peak'] * HEADROOM)} should be free, {size(disk['free'])} are")
     if memory["all"] * HEADROOM > memory["there"]:
-        found.append(f"memory: {_gb(memory['all'] * HEADROOM)} should be there, {_gb(memory['there'])} are; take fewer workers")
+        found.append(
+            f"memory: {size(memory['all'] * HEADROOM)} should be there, {size(memory['there'])} are; take fewer workers"
+        )
     return found
-
-
-def _gb(size: float) -> str:
-    return f"{size / 1e9:,.1f} GB"
 
 
 def _times(counts: dict[str, int], times: float) -> dict[str, int]:

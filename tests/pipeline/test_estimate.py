@@ -66,7 +66,7 @@ def test_what_is_short_is_told(folder: Path) -> None:
     assert summed_up(planned, taken, trial, folder / "a", 2.0, (0, 10**9), enough)["short"] == []
     less = Machine(1000, 4 * 10**9, 4)
     disk, memory = summed_up(planned, taken, trial, folder / "a", 2.0, (0, 10**9), less)["short"]
-    assert disk.startswith("disk: 0.0 GB should be free")
+    assert disk.endswith(", 1.0 kB are")
     assert memory == "memory: 4.8 GB should be there, 4.0 GB are; take fewer workers"
 
 
