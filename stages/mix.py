@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from schemas.columns import COPIES, COPY
 from stages.core.docs import Docs
 from stages.core.mixture import Portion, portions
-from stages.core.ranked import LAST, Order, Place, Prefix, Ranking, drop_outside, inside
+from stages.core.ranked import LAST, Order, Place, Placed, Prefix, Ranking, drop_outside
 from stages.core.stage import Global, Sketches, Verdicts
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
@@ -101,8 +101,9 @@ class Mix(Global):
         taken = {name: Taken.of(ranking, name, portion, totals[name][0]) for name, portion in wanted.items()}
         kept = {name: Place(LAST, LAST) if one.whole else one.more.end for name, one in taken.items()}
         for part in sketches.parts():
-            drop_outside(sketches, part, order, kept, verdicts, "budget", self.rank)
-            _repeat(sketches, part, order, taken, verdicts)
+            placed = Placed.of(sketches, part, order)
+            drop_outside(placed, part, order, kept, verdicts, "budget", self.rank)
+            _repeat(placed, part, taken, verdicts)
         tokens = sum(one.tokens for one in taken.values())
         groups = {name: one.as_json(tokens) for name, one in taken.items()}
         return {"documents": sketches.rows(), "tokens": tokens, "requested_tokens": self.tokens, "groups": groups}
@@ -148,16 +149,11 @@ class Taken:
         }
 
 
-def _repeat(sketches: Sketches, part: int, order: Order, taken: dict[str, Taken], verdicts: Verdicts) -> None:
+def _repeat(placed: Placed, part: int, taken: dict[str, Taken], verdicts: Verdicts) -> None:
     """Say how often the documents of a part are there, where that is more than once."""
-    table = sketches.read(part, ["row", *order.columns()])
-    keys, hashes = order.keys(table)
-    coded = order.groups(table).dictionary_encode()
-    copies = np.zeros(table.num_rows, np.int32)
-    for code, name in enumerate(coded.dictionary.to_pylist()):
-        mine = coded.indices.to_numpy() == code
-        copies[mine] = taken[name].whole + inside(keys[mine], hashes[mine], taken[name].more.end)
+    whole = np.array([taken[name].whole for name in placed.names], np.int32)
+    copies = whole[placed.codes] + placed.inside({name: one.more.end for name, one in taken.items()})
     often = np.flatnonzero(copies > 1)
     if len(often):
-        rows = table["row"].take(pa.array(often)).cast(pa.int32())
-        verdicts.repeat(part, pa.table([rows, pa.array(copies[often])], schema=COPIES))
+        rows = placed.table["row"].take(pa.array(often)).cast(pa.int32())
+        verdicts.repeat(part, pa.table([rows, pa.array(copies[often], pa.int32())], schema=COPIES))

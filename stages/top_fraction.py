@@ -8,7 +8,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from stages.core.docs import Docs
-from stages.core.ranked import Order, Place, Ranking, drop_outside, score_of
+from stages.core.ranked import Order, Place, Placed, Ranking, drop_outside, score_of
 from stages.core.stage import Global, Sketches, Verdicts
 
 
@@ -71,7 +71,7 @@ class TopFraction(Global):
                 "lowest_score": None if lowest is None or math.isnan(lowest) else lowest,
             }
         for part in sketches.parts():
-            drop_outside(sketches, part, order, ends, verdicts, "fraction", self.column)
+            drop_outside(Placed.of(sketches, part, order), part, order, ends, verdicts, "fraction", self.column)
         return {"documents": sketches.rows(), "groups": told}
 
 

@@ -6,7 +6,7 @@ the hashes of documents with that score: each step is one search in every block'
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -152,25 +152,46 @@ def inside(keys: np.ndarray, hashes: np.ndarray, end: Place) -> np.ndarray:
     return np.asarray((keys < np.uint64(end.key)) | ((keys == np.uint64(end.key)) & (hashes <= np.uint64(end.hash))))
 
 
+@dataclass(frozen=True)
+class Placed:
+    """The documents of one part of a sketch, with their keys, hashes and groups: group of document i is `names[codes[i]]`."""
+
+    table: pa.Table
+    keys: np.ndarray
+    hashes: np.ndarray
+    names: list[str]
+    codes: np.ndarray
+
+    @classmethod
+    def of(cls, sketches: Sketches, part: int, order: Order) -> "Placed":
+        """Read and placed once for all that is decided on the part."""
+        table = sketches.read(part, ["row", *order.columns()])
+        coded = order.groups(table).dictionary_encode()
+        return cls(table, *order.keys(table), coded.dictionary.to_pylist(), coded.indices.to_numpy())
+
+    def inside(self, ends: Mapping[str, Place]) -> np.ndarray:
+        """Which documents (bool) stand up to the end of their group."""
+        found = np.zeros(len(self.keys), bool)
+        for code, name in enumerate(self.names):
+            mine = self.codes == code
+            found[mine] = inside(self.keys[mine], self.hashes[mine], ends[name])
+        return found
+
+
 def drop_outside(
-    sketches: Sketches, part: int, order: Order, ends: dict[str, Place], verdicts: Drops, rule: str, measure: str | None
+    placed: Placed, part: int, order: Order, ends: Mapping[str, Place], verdicts: Drops, rule: str, measure: str | None
 ) -> None:
     """Drop the documents of a part that stand behind the end of their group, with their score and the lowest that stayed."""
-    table = sketches.read(part, ["row", *order.columns()])
-    keys, hashes = order.keys(table)
-    coded = order.groups(table).dictionary_encode()
-    codes, limit, gone = coded.indices.to_numpy(), np.full(table.num_rows, np.nan), np.ones(table.num_rows, bool)
-    for code, name in enumerate(coded.dictionary.to_pylist()):
-        mine, end = codes == code, ends[name]
-        gone[mine] = ~inside(keys[mine], hashes[mine], end)
-        limit[mine] = score_of(end.key) if end.key >= 0 else np.nan
+    table = placed.table
+    lowest = np.array([score_of(ends[name].key) if ends[name].key >= 0 else np.nan for name in placed.names])
+    gone = ~placed.inside(ends)
     lost = np.flatnonzero(gone)
     if not len(lost):
         return
     columns: dict[str, Any] = {"row": numpy_of(table["row"])[lost], "rule": [rule] * len(lost)}
     if order.scored:
         columns |= {"measure": [measure] * len(lost), "op": ["at_least"] * len(lost)}
-        columns |= {"value": _known(table["score"].to_numpy()[lost]), "limit": _known(limit[lost])}
+        columns |= {"value": _known(table["score"].to_numpy()[lost]), "limit": _known(lowest[placed.codes[lost]])}
     arrays = [
         pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(len(lost), field.type)
         for field in VERDICT
