@@ -11,7 +11,7 @@ from stages.core.embedding_models import EXAMPLE as EXAMPLE_MODEL
 from stages.core.embedding_models import Embed, EmbeddingModel
 from stages.core.evaluation_sets import EvaluationSet, Item, check_sets, read_items
 from stages.core.model import Answer
-from stages.core.vectors import nearest, squared_lengths, whole_vectors
+from stages.core.vectors import nearest, squared_lengths, whole
 from stages.core.windows import windows
 from stages.decontaminate import EXAMPLE as EXAMPLE_ITEMS
 
@@ -67,7 +67,7 @@ class FindRephrasings(EmbeddingModel):
     def load(self) -> Answer:
         embed = self.load_model()
         items = [item for one in self.sets for item in read_items(one) if item.question.strip()]
-        vectors = _whole(embed([self.prefix + item.question for item in items]))
+        vectors = whole(embed([self.prefix + item.question for item in items]).astype(np.float64))
         return lambda documents: self._answer(documents, embed, items, vectors)
 
     def _answer(self, documents: pa.Table, embed: Embed, items: Sequence[Item], vectors: np.ndarray) -> pa.Table:
@@ -77,7 +77,7 @@ class FindRephrasings(EmbeddingModel):
         ]
         found: list[dict[str, Any]] = [{**dict.fromkeys(self.columns_written()), "rephrasing_similarity": -1.0} for _ in texts]
         if places:
-            own = _whole(embed([self.prefix + texts[row][start:stop] for row, start, stop in places]))
+            own = whole(embed([self.prefix + texts[row][start:stop] for row, start, stop in places]).astype(np.float64))
             item, product = nearest(own, vectors)
             lengths = np.sqrt((squared_lengths(own) * squared_lengths(vectors)[item]).astype(np.float64))
             cosine = np.divide(product, lengths, out=np.full(len(own), -1.0), where=lengths > 0)
@@ -86,12 +86,6 @@ class FindRephrasings(EmbeddingModel):
                     excerpt = texts[row][start:stop][:EXCERPT] if cosine[at] >= self.min_similarity else None
                     found[row] = _told(float(cosine[at]), items[item[at]], excerpt)
         return pa.Table.from_pylist(found, pa.schema(list(self.columns_written().items())))
-
-
-def _whole(vectors: np.ndarray) -> np.ndarray:
-    kind = pa.list_(pa.float32(), vectors.shape[1])
-    values = pa.array(np.ascontiguousarray(vectors, np.float32).ravel())
-    return whole_vectors(pa.chunked_array([pa.FixedSizeListArray.from_arrays(values, type=kind)]))
 
 
 def _told(cosine: float, item: Item, excerpt: str | None) -> dict[str, Any]:

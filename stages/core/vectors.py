@@ -18,7 +18,11 @@ def whole_vectors(column: pa.ChunkedArray) -> np.ndarray:
 
     Raises `ValueError` where lists differ in length, or hold what is no number.
     """
-    floats = _floats(column)
+    return whole(_floats(column))
+
+
+def whole(floats: np.ndarray) -> np.ndarray:
+    """The same of vectors of float64, documents x dimensions."""
     if not np.isfinite(floats).all():
         raise ValueError("an embedding holds infinity or NaN")
     # a sum of squares in float64, row by row in the order of dimensions: it does not depend on the rows beside it
