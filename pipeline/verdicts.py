@@ -205,23 +205,15 @@ class VerdictFiles:
         rows = table.column("row").to_numpy()
         if (np.diff(rows) <= 0).any():
             raise StageError(f"{self._label}: the verdicts on part {part} are not sorted by row, each once")
-        path = self._folder / f"{part:012d}.parquet"
-        if path.exists():
-            raise StageError(f"{self._label}: two sets of verdicts on part {part}")
-        if table.num_rows:
-            pq.write_table(table, path, compression="zstd")
-            self.count += table.num_rows
+        self._store(part, "", "verdicts", table)
+        self.count += table.num_rows
 
     def cut(self, part: int, cuts: pa.Table) -> None:
         """What goes of the texts of one part."""
         table = cuts.select(CUT.names).cast(CUT)
         if fault := fault_of_cuts(table):
             raise StageError(f"{self._label}: the cuts of part {part} {fault}")
-        path = self._folder / f"{part:012d}-cuts.parquet"
-        if path.exists():
-            raise StageError(f"{self._label}: two sets of cuts on part {part}")
-        if table.num_rows:
-            pq.write_table(table, path, compression="zstd")
+        self._store(part, "-cuts", "cuts", table)
 
     def add(self, part: int, values: Iterable[pa.Table]) -> None:
         """Columns for the documents of one part."""
@@ -242,9 +234,12 @@ class VerdictFiles:
         table = copies.select(COPIES.names).cast(COPIES)
         if fault := fault_of_copies(table):
             raise StageError(f"{self._label}: the copies of part {part} {fault}")
-        path = self._folder / f"{part:012d}-copies.parquet"
+        self._store(part, "-copies", "copies", table)
+
+    def _store(self, part: int, suffix: str, what: str, table: pa.Table) -> None:
+        path = self._folder / f"{part:012d}{suffix}.parquet"
         if path.exists():
-            raise StageError(f"{self._label}: two sets of copies of part {part}")
+            raise StageError(f"{self._label}: two sets of {what} on part {part}")
         if table.num_rows:
             pq.write_table(table, path, compression="zstd")
 
