@@ -12,7 +12,7 @@ from stages.core.docs import Docs
 from stages.core.exchange import Block, blocks, numpy_of
 from stages.core.ranked import LAST, descending
 from stages.core.stage import Global, Saved, Sketches, Verdicts
-from stages.core.survivors import LiveRows
+from stages.core.survivors import LiveRows, write_values
 from stages.kernels.hashing import order_keys
 
 ORDER_KEY = "_order_key"
@@ -52,10 +52,7 @@ class CurriculumOrder(Global):
         scores = sketches.round("scores", partial(self._scores, rows), parts)
         placed = sketches.round("places", partial(self._places, rows, scores), parts)
         for block, saved in zip(parts, placed, strict=True):
-            table = saved.read()
-            for at in range(*block):
-                mine = table.slice(int(rows.starts[at] - rows.starts[block[0]]), int(rows.starts[at + 1] - rows.starts[at]))
-                verdicts.add(rows.parts[at], [mine])
+            write_values(rows, block, saved.read(), verdicts)
         return {"documents": len(rows)}
 
     def _keys(self, table: pa.Table) -> np.ndarray:

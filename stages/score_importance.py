@@ -13,7 +13,7 @@ from stages.core.docs import Docs
 from stages.core.evaluation_sets import rows_of
 from stages.core.exchange import Block, batches, blocks, numpy_of
 from stages.core.stage import Global, Sketches, Verdicts
-from stages.core.survivors import LiveRows
+from stages.core.survivors import LiveRows, write_values
 from stages.decontaminate import EXAMPLE
 from stages.kernels.hashing import order_keys
 from stages.kernels.shingles import shingles
@@ -76,10 +76,7 @@ class ScoreImportance(Global):
         corpus = sum((numpy_of(saved.read()["count"]) for saved in counted), np.zeros(self.buckets, np.int64))
         scored = sketches.round("scores", partial(self._scores, rows, log_ratios(wanted, corpus)), parts)
         for block, saved in zip(parts, scored, strict=True):
-            table = saved.read()
-            for at in range(*block):
-                mine = table.slice(int(rows.starts[at] - rows.starts[block[0]]), int(rows.starts[at + 1] - rows.starts[at]))
-                verdicts.add(rows.parts[at], [mine])
+            write_values(rows, block, saved.read(), verdicts)
         ngrams = {"target_ngrams": int(wanted.sum()), "ngrams": int(corpus.sum())}
         return {"documents": len(rows), **ngrams, "divergence": kullback_leibler(wanted, corpus)}
 

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from schemas.columns import CUT, VERDICT
+from schemas.columns import CUT
 from stages.core.exchange import Block, numpy_of
 from stages.core.stage import Verdicts
-from stages.core.survivors import LiveRows
+from stages.core.survivors import LiveRows, verdict_table
 from stages.kernels.pieces import Pieces
 from stages.kernels.text import Text
 
@@ -77,8 +77,8 @@ def write_spans(
         told = {"rule": "max_share", "measure": "repeated_share", "op": "at_most"}
         drops = pa.concat_tables(
             [
-                _verdicts({"row": row[whole], "rule": [NOTHING_LEFT] * int(whole.sum())}),
-                _verdicts(
+                verdict_table({"row": row[whole], "rule": [NOTHING_LEFT] * int(whole.sum())}),
+                verdict_table(
                     {"row": lost, "value": share[over], "limit": np.full(len(lost), most)}
                     | {name: [value] * len(lost) for name, value in told.items()}
                 ),
@@ -89,12 +89,6 @@ def write_spans(
         if not whole.all():
             cuts = [row[~whole], start[mine][~whole], stop[mine][~whole], [kind] * int((~whole).sum())]
             verdicts.cut(rows.parts[at], pa.table(cuts, schema=CUT))
-
-
-def _verdicts(known: dict[str, Any]) -> pa.Table:
-    count = len(known["row"])
-    columns = [pa.array(known[f.name], f.type) if f.name in known else pa.nulls(count, f.type) for f in VERDICT]
-    return pa.table(columns, schema=VERDICT)
 
 
 def excerpts(rows: LiveRows, places: Iterable[tuple[int, int, int]], most: int = 100) -> list[dict[str, str]]:

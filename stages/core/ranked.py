@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from schemas.columns import VERDICT
 from stages.core.exchange import Block, blocks, facts_of, numpy_of
 from stages.core.stage import Drops, Sketches
-from stages.core.survivors import LiveRows
+from stages.core.survivors import LiveRows, verdict_table
 from stages.kernels.hashing import order_keys
 
 LAST = 2**64 - 1
@@ -192,11 +191,7 @@ def drop_outside(
     if order.scored:
         columns |= {"measure": [measure] * len(lost), "op": ["at_least"] * len(lost)}
         columns |= {"value": _known(table["score"].to_numpy()[lost]), "limit": _known(lowest[placed.codes[lost]])}
-    arrays = [
-        pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(len(lost), field.type)
-        for field in VERDICT
-    ]
-    verdicts.write(part, pa.table(arrays, schema=VERDICT))
+    verdicts.write(part, verdict_table(columns))
 
 
 def _known(values: np.ndarray) -> pa.Array:

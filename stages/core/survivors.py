@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.columns import VERDICT
-from stages.core.stage import Drops, Sketches
+from stages.core.stage import Drops, Sketches, Verdicts
 
 DROPPED = pa.schema(
     [
@@ -126,9 +126,21 @@ def write_verdicts(rows: LiveRows, block: tuple[int, int], dropped: pa.Table, ve
 
 def _verdicts_of(row: pa.ChunkedArray, lost: pa.Table) -> pa.Table:
     told = {name: lost[name] for name in ("survivor_source", "survivor_id", "similarity", "cluster")}
-    known = {"row": row, "rule": pa.array(["duplicate"] * lost.num_rows), **told}
-    columns = [known.get(field.name, pa.nulls(lost.num_rows, field.type)) for field in VERDICT]
-    return pa.table(columns, schema=VERDICT)
+    return verdict_table({"row": row, "rule": ["duplicate"] * lost.num_rows, **told})
+
+
+def verdict_table(known: dict[str, Any]) -> pa.Table:
+    """`VERDICT` with these columns, `row` among them, and nulls in the others."""
+    count = len(known["row"])
+    return pa.table({f.name: known.get(f.name, pa.nulls(count, f.type)) for f in VERDICT}, schema=VERDICT)
+
+
+def write_values(rows: LiveRows, block: tuple[int, int], values: pa.Table, verdicts: Verdicts) -> None:
+    """Write the columns that a Global adds to the documents of a block: a row for each live one, in order."""
+    first = int(rows.starts[block[0]])
+    for at in range(*block):
+        start, stop = int(rows.starts[at]), int(rows.starts[at + 1])
+        verdicts.add(rows.parts[at], [values.slice(start - first, stop - start)])
 
 
 def largest_groups(sizes: np.ndarray, first: np.ndarray, members: pa.Table) -> list[dict[str, Any]]:
