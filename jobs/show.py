@@ -71,6 +71,7 @@ def print_story(story: "Story", console: Console) -> None:
         _print(console, _inset(_table(console, ("measure", ">value", "limit", "?rule", ""), rows, left=2)))
     if story.edits:
         _print(console, *(_inset(_text(f"edited by {line}")) for line in story.edits_by_step()))
+    _print(console, *(_inset(_text(line)) for line in story.relatives()))
     _print_texts(story, console)
 
 

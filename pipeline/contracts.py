@@ -47,8 +47,23 @@ def _nodes(stage: Stage, texts: tuple[str | None, ...] = TEXTS) -> Iterator[tupl
     table = documents(texts, tuple(column for column in _columns(stage) if column not in own))
     for number, node in enumerate(nodes):
         yield node, table
-        if number + 1 < len(nodes) and isinstance(node, Map | Expand):
-            table = apply(node, table).table
+        if number + 1 < len(nodes):
+            table = _with_added(node, table) if isinstance(node, Global) else apply(node, table).table
+
+
+def _with_added(node: Global, table: pa.Table) -> pa.Table:
+    """The documents with the columns that a Global adds to them."""
+    sketch = apply(node, table).table
+    for name in ("source", "id"):
+        sketch = sketch.append_column(name, table.column(name))
+    sketch = sketch.append_column("row", pa.array(range(table.num_rows), pa.int32()))
+    verdicts = MemoryVerdicts([table.num_rows], node.columns_written())
+    node.solve(MemorySketches([sketch], [table]), verdicts)
+    added = verdicts.values[0] if verdicts.values else None
+    for name, kind in node.columns_written().items():
+        column = pa.nulls(table.num_rows, kind) if added is None else added[name]
+        table = table.append_column(name, column)
+    return table
 
 
 def _same(first: Outcome, second: Outcome, what: str) -> None:

@@ -5,7 +5,6 @@ import inspect
 import traceback
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -13,22 +12,12 @@ from pydantic import Field
 
 from schemas.columns import Drop
 from schemas.errors import RecipeError, StageError
-from stages.core.stage import Stage
+from stages.core.stage import Processed, Stage
 
 TYPES = {"string": pa.large_string(), "int64": pa.int64(), "float64": pa.float64(), "bool": pa.bool_()}
 
 UNFIT = (pa.ArrowException, TypeError, ValueError, OverflowError)
 """What Arrow raises for a value that is not of the column's type, lone surrogates in a text among them."""
-
-
-@dataclass
-class Processed:
-    """What became of a batch: the surviving rows and whose children they are, and the rows that were dropped or failed."""
-
-    table: pa.Table
-    parents: list[int]
-    dropped: list[tuple[int, Drop]]
-    failed: list[tuple[int, BaseException, str]]
 
 
 class Function(Stage):

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 
 from pipeline.examples import SCHEMA as EXAMPLES
 from pipeline.segment import Segment, committed_parts
-from schemas.columns import DROPS, EDITS, QUARANTINED
+from schemas.columns import DROPS, EDITS, LINEAGE, QUARANTINED
 
-EMPTY = {"drops": DROPS, "quarantined": QUARANTINED, "examples": EXAMPLES, "edits": EDITS}
+EMPTY = {"drops": DROPS, "quarantined": QUARANTINED, "examples": EXAMPLES, "edits": EDITS, "lineage": LINEAGE}
 KINDS = (*EMPTY, "measures")
 
 

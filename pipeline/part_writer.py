@@ -3,7 +3,7 @@
 import os
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -18,9 +18,9 @@ from pipeline.curriculum import ORDER_KEY
 from pipeline.examples import Examples
 from pipeline.origins import distinct
 from pipeline.segment import Segment
-from pipeline.steps import Dropped, Edits, Failed, Measured, Outcome
+from pipeline.steps import Dropped, Edits, Failed, Lineage, Measured, Outcome
 from pipeline.tally import Tally
-from schemas.columns import COPY, DROPS, EDITS, QUARANTINED
+from schemas.columns import COPY, DROPS, EDITS, LINEAGE, QUARANTINED
 from stages.kernels.hashing import order_keys
 
 LEDGER_ROWS = 4096
@@ -47,6 +47,7 @@ class PartWriter:
         self._quarantined: list[pa.Table] = []
         self._measures: dict[tuple[str, ...], list[pa.Table]] = {}
         self._edits: list[pa.Table] = []
+        self._lineage: list[pa.Table] = []
         self._row = 0
 
     def add(self, outcome: Outcome) -> None:
@@ -55,6 +56,7 @@ class PartWriter:
             self._drops.append(self._drop_rows(dropped))
         for edits in outcome.edits:
             self.add_edits(edits)
+        self._lineage += [table for lineage in outcome.lineage for table in self._lineage_rows(lineage)]
         for failed in outcome.failed:
             self._quarantined.append(self._failed_rows(failed))
         for measured in outcome.measured:
@@ -110,6 +112,7 @@ class PartWriter:
         self._write_ledger("drops", self._drops, DROPS)
         self._write_ledger("quarantined", self._quarantined, QUARANTINED)
         self._write_ledger("edits", self._edits, EDITS)
+        self._write_ledger("lineage", self._lineage, LINEAGE)
         for number, tables in enumerate(self._measures.values()):
             self._write_ledger(f"measures-{number}", tables, tables[0].schema)
         if rows := self.examples.table():
@@ -221,6 +224,19 @@ class PartWriter:
         told = edits.edited
         columns = {"step": edits.label, "type": list(told.type), "offset": told.offset, "length": told.length}
         return self._ledger(edits.table, np.zeros(0), edits.rows, EDITS, columns)
+
+    def _lineage_rows(self, lineage: Lineage) -> Iterator[pa.Table]:
+        """From the document that was made, then from the one that it was made of."""
+        child, parent = lineage.table.column("id"), lineage.table.column("parent")
+        for relation, own, other in (("made_from", child, parent), ("made_into", parent, child)):
+            table = pa.table({"source": lineage.table.column("source"), "id": own})
+            columns = {
+                "step": lineage.label,
+                "relation": relation,
+                "other_id": other,
+                "how": pa.array(lineage.how, pa.string()),
+            }
+            yield self._ledger(table, np.zeros(0), lineage.rows, LINEAGE, columns)
 
     def _measure_rows(self, measured: Measured) -> None:
         columns = {

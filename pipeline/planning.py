@@ -161,7 +161,7 @@ def _inputs(recipe: Recipe, given: Any) -> tuple[Input, ...]:
 def _segments(
     recipe: Recipe, fingerprint: str, folder: Path, reader: Reader, schema: pa.Schema, size: int
 ) -> tuple[list[Segment], dict[str, str]]:
-    nodes = _nodes(recipe)
+    nodes = _nodes(recipe, folder.parent / "answers")
     models = {path: file_digest(path) for path in dict.fromkeys(path for node in nodes for path in _files(node))}
     output, keys = recipe.keys.output, recipe.keys
     after = schema
@@ -217,14 +217,16 @@ def _as_parent(segment: Segment) -> ParentSegment:
     return ParentSegment(segment.folder, tuple(solves))
 
 
-def _nodes(recipe: Recipe) -> list[Node]:
-    """All steps flat, seeds filled in, tokens counted at the end; what they need is checked to be there."""
+def _nodes(recipe: Recipe, answers: Path) -> list[Node]:
+    """All steps flat, seeds and the folder for models' answers filled in, tokens counted at the end; needs are checked."""
     nodes = []
     for step in recipe.steps:
         stage = step.stage
         if "seed" in type(stage).model_fields and getattr(stage, "seed", 0) is None:
             seed = int(digest([recipe.keys.seed, step.label])[:15], 16)
             stage = stage.model_copy(update={"seed": seed})
+        if "cache" in type(stage).model_fields:
+            stage = stage.model_copy(update={"cache": str(Path(getattr(stage, "cache", None) or answers).absolute())})
         _check_available(stage, step.place, step.label)
         nodes += [Node(step.label, node, number, step.place) for number, node in enumerate(stage.nodes())]
     if not any(step.stage.name() == "count_tokens" for step in recipe.steps):
@@ -325,7 +327,7 @@ def _spec(node: Node, models: dict[str, str]) -> Any:
         "label": node.label,
         "stage": f"{type(stage).__module__}:{type(stage).__qualname__}",
         "version": stage.version,
-        "parameters": stage.model_dump(mode="json"),
+        "parameters": stage.deciding_parameters(),
         "files": [models[path] for path in _files(node)],
     }
     if isinstance(stage, PercentileLimits):

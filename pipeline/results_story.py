@@ -63,6 +63,19 @@ class Edit:
 
 
 @dataclass(frozen=True)
+class Relative:
+    """A document that this one was made from or into, by which step; `how` is what the step tells: prompt, model, requests."""
+
+    id: str
+    step: str
+    how: dict[str, Any]
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{key} {self.how[key]}" for key in ("prompt", "model", "model_revision") if self.how.get(key))
+        return plain(f"{self.id} by {self.step}" + (f" ({told})" if told else ""))
+
+
+@dataclass(frozen=True)
 class Survivor:
     """The document that was kept in place of a duplicate, and what became of it later."""
 
@@ -83,7 +96,7 @@ class Story:
 
     id: str
     source: str
-    outcome: Literal["kept", "dropped", "quarantined", "unknown"]
+    outcome: Literal["kept", "dropped", "quarantined", "made into others", "unknown"]
     reason: str
     shard: str | None = None
     row: int | None = None
@@ -94,6 +107,8 @@ class Story:
     survivor: Survivor | None = None
     excerpt: str | None = None
     path: list[tuple[str, str]] = field(default_factory=list)
+    made_from: Relative | None = None
+    made_into: list[Relative] = field(default_factory=list)
 
     def edits_by_step(self) -> list[str]:
         """`redact_pii: 2 email at 10, 57; 1 ip at 80` for each step that told of its edits."""
@@ -105,6 +120,11 @@ class Story:
             for step, types in told.items()
         ]
 
+    def relatives(self) -> list[str]:
+        """What it was made from, and into."""
+        made = [f"made from {self.made_from}"] if self.made_from is not None else []
+        return [*made, *(f"made into {child}" for child in self.made_into)]
+
     def __str__(self) -> str:
         lines = [f"{plain(self.id)} of {plain(self.source)}: {self.outcome}", f"  {one_line(self.reason, 400)}"]
         lines += [f"  breaks {rule}" for rule in self.broken]
@@ -112,6 +132,7 @@ class Story:
             mark = {True: "ok", False: "broken", None: ""}[item.kept]
             lines.append(f"  {plain(item.step)}.{plain(item.measure)} = {number(item.value)}  {item.wanted()}  {mark}".rstrip())
         lines += [f"  edited by {line}" for line in self.edits_by_step()]
+        lines += [f"  {line}" for line in self.relatives()]
         if self.excerpt is not None:
             lines.append(f"  text: {one_line(self.excerpt, EXCERPT)}")
         if self.survivor is not None:
@@ -137,6 +158,8 @@ class Story:
             parts.append(f"<table><thead>{head}</thead><tbody>{rows}</tbody></table>")
         if self.edits:
             parts.append("<ul>" + "".join(f"<li>edited by {safe(line)}</li>" for line in self.edits_by_step()) + "</ul>")
+        if relatives := self.relatives():
+            parts.append("<ul>" + "".join(f"<li>{safe(line)}</li>" for line in relatives) + "</ul>")
         texts = [("text", self.excerpt), ("survivor", self.survivor.excerpt if self.survivor else None)]
         if self.survivor:
             parts.append(

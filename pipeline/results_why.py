@@ -1,12 +1,14 @@
 """How a story is put together from ledger and data, by reading what can hold the id and no more."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import results_ledger
 from pipeline.results_format import number, one_line, plain
-from pipeline.results_story import Broken, Edit, Story, Survivor, UnknownDocument, measures_of
+from pipeline.results_story import Broken, Edit, Relative, Story, Survivor, UnknownDocument, measures_of
 
 if TYPE_CHECKING:
     from pipeline.results import Run
@@ -25,6 +27,9 @@ def stories(run: "Run", id: str, source: str | None) -> list[Story]:
     found = [_story_of_drop(run, some, measured, edits) for some in _fallen(rows("drops"))]
     found += [_story_of_failure(run, row, measured, edits) for row in rows("quarantined")]
     found += [_story_of_kept(run, some, measured, edits) for some in _kept(run, id, source)]
+    lineage = rows("lineage")
+    told = {story.source for story in found}
+    found += [_story_of_parent(id, name) for name in _parents(lineage) if name not in told]
     told = {story.source for story in found}
     found += [
         Story(id, name, "unknown", run.note or "It was measured, and neither kept nor dropped: the ledger is not complete.")
@@ -33,7 +38,28 @@ def stories(run: "Run", id: str, source: str | None) -> list[Story]:
     ]
     if not found:
         raise UnknownDocument(_no_such(run, id, source))
-    return sorted(found, key=lambda story: story.source)
+    return sorted((_with_relatives(story, lineage) for story in found), key=lambda story: story.source)
+
+
+def _parents(lineage: Rows) -> list[str]:
+    """Sources in which a document with the id was made into others."""
+    return list(dict.fromkeys(row["source"] for row in lineage if row["relation"] == "made_into"))
+
+
+def _story_of_parent(id: str, source: str) -> Story:
+    return Story(id, source, "made into others", "It is not in the training set itself; what was made of it may be.")
+
+
+def _with_relatives(story: Story, lineage: Rows) -> Story:
+    """The story with the documents that its own was made from and into, in the same source."""
+    mine = [row for row in lineage if row["source"] == story.source]
+    into = [_relative(row) for row in mine if row["relation"] == "made_into"]
+    made_from = next((_relative(row) for row in mine if row["relation"] == "made_from"), None)
+    return replace(story, made_from=made_from, made_into=into)
+
+
+def _relative(row: dict[str, Any]) -> Relative:
+    return Relative(row["other_id"], row["step"], json.loads(row["how"]) if row["how"] else {})
 
 
 def _kept(run: "Run", id: str, source: str | None) -> list[list[tuple[Path, dict[str, Any]]]]:

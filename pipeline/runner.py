@@ -225,7 +225,11 @@ def _solve(segment: Segment, index: int, engine: Engine, shown: Progress, label:
             shown.advance()
             yield answer
 
-    solve(segment, index, mapped)
+    def progress(units: int) -> Callable[[int], None]:
+        shown.phase(label, units)
+        return shown.advance
+
+    solve(segment, index, mapped, progress)
 
 
 def _bundles(segment: Segment, todo: Sequence[Unit], engine: Engine) -> list[list[Unit]]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.batches import byte_lengths
-from pipeline.function import Function, Processed
+from pipeline.function import Function
 from pipeline.judge import Broken, judge
 from pipeline.origins import ORIGIN, distinct, multiplies, origins_of, with_origins
 from pipeline.segment import Node
@@ -21,7 +21,7 @@ from pipeline.tally import Tally, add
 from schemas.errors import StageError
 from schemas.rule import Rule
 from stages.core.docs import Docs
-from stages.core.stage import Edited, Expand, Filter, Global, Map, Measures
+from stages.core.stage import Edited, Expand, Filter, Global, Map, Measures, Processed
 
 
 @dataclass
@@ -48,6 +48,18 @@ class Edits:
     rows: np.ndarray
     """row of each in the part's input"""
     edited: Edited
+
+
+@dataclass
+class Lineage:
+    """Documents that a step made of others and gave ids of their own."""
+
+    label: str
+    table: pa.Table
+    """source, id, and parent: the id of the document that each was made of"""
+    rows: np.ndarray
+    """row of each parent in the part's input"""
+    how: list[str | None]
 
 
 @dataclass
@@ -85,6 +97,7 @@ class Outcome:
     measured: list[Measured]
     sketches: list[pa.Table]
     edits: list[Edits]
+    lineage: list[Lineage]
 
     def origins(self) -> np.ndarray:
         """Which document of the run's input each row comes from; rows of one origin are counted as one document."""
@@ -102,7 +115,7 @@ class Steps:
 
     def run(self, table: pa.Table, rows: np.ndarray, tally: Tally, stop_on_error: bool) -> Outcome:
         """All steps on one batch. `rows` numbers the documents in the part's input; children share their parent's number."""
-        outcome = Outcome(table, rows, [], [], [], [], [])
+        outcome = Outcome(table, rows, [], [], [], [], [], [])
         for group in self.groups:
             if isinstance(group[0].stage, Filter):
                 self._judge(group, outcome, tally, stop_on_error)
@@ -216,13 +229,13 @@ class Steps:
             self._set_aside(node, [node], outcome, tally, stop_on_error, error, self._open[id(node)])
             return self._rewrite(node, outcome, tally, stop_on_error)
         counts = tally.step(node.key)
-        origins, parents = outcome.origins(), np.arange(table.num_rows)
+        origins, parents, how = outcome.origins(), np.arange(table.num_rows), ()
         add(counts["in"], distinct(origins), byte_lengths(table.column("text")).sum())
         if isinstance(result, Processed):
             parents = np.asarray(result.parents, np.int64)
             self._take_processed(node, result, outcome, tally, stop_on_error)
             counts["added"] += len(parents) - len(np.unique(parents))
-            result = result.table
+            result, how = result.table, result.lineage
         elif isinstance(node.stage, Expand):
             result, parents = result
             check_parents(node.label, parents, table.num_rows)
@@ -235,11 +248,26 @@ class Steps:
         if ORIGIN in table.column_names or multiplies(node.stage):
             result = with_origins(result, origins[parents])
         outcome.table = self._conform(node, table, result)
+        self._take_lineage(node, table, parents, how, outcome)
         outcome.rows = outcome.rows[parents]
         counts["edited"] += self._edited(table, outcome.table, parents)
         add(counts["out"], distinct(origins[parents]), byte_lengths(outcome.table.column("text")).sum())
         counts["seconds"] += time.perf_counter() - started
         return None
+
+    def _take_lineage(
+        self, node: Node, before: pa.Table, parents: np.ndarray, how: Sequence[str | None], outcome: Outcome
+    ) -> None:
+        """Of the rows that have other ids than the documents they come from."""
+        if not isinstance(node.stage, Expand | Function):
+            return
+        ids = before.column("id").take(pa.array(parents))
+        at = np.flatnonzero(pc.not_equal(outcome.table.column("id"), ids).to_numpy())
+        if len(at):
+            told = outcome.table.select(["source", "id"]).append_column("parent", ids).take(pa.array(at))
+            outcome.lineage.append(
+                Lineage(node.label, told, outcome.rows[parents[at]], [how[row] if how else None for row in at.tolist()])
+            )
 
     def _take_edits(self, node: Node, edited: Edited, outcome: Outcome, tally: Tally) -> None:
         check_edits(node.label, edited, outcome.table.num_rows)

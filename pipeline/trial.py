@@ -1,19 +1,20 @@
 """One batch through a stage, outside of any run: what comes back is checked for its form and can be compared."""
 
 import pickle
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.function import Processed
 from pipeline.step_checks import check_edits
 from pipeline.verdicts import fault_of_copies, fault_of_cuts
 from schemas.columns import COPIES, CUT, VERDICT
 from stages.core.docs import Docs
-from stages.core.stage import Edited, Expand, Filter, Global, Stage
+from stages.core.stage import Edited, Expand, Filter, Global, Processed, Stage
 
 
 class Broken(Exception):
@@ -26,6 +27,10 @@ class MemorySketches:
     def __init__(self, parts: Sequence[pa.Table], documents: Sequence[pa.Table]) -> None:
         self._parts = parts
         self._documents = documents
+        self._folder = tempfile.TemporaryDirectory(prefix="sluice-trial-")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_folder": None}  # in a worker it is only read from
 
     def parts(self) -> list[int]:
         """Part numbers, ascending."""
@@ -48,6 +53,14 @@ class MemorySketches:
     ) -> "list[MemoryTable]":
         """Tables made of the items; function and items are pickled as for a worker."""
         return [MemoryTable(pickle.loads(pickle.dumps(function))(pickle.loads(pickle.dumps(item)))) for item in items]
+
+    def folder(self) -> Path:
+        """A folder that goes with this object."""
+        return Path(self._folder.name)
+
+    def progress(self, units: int) -> Callable[[int], None]:
+        """Nothing is shown."""
+        return lambda done: None
 
 
 @dataclass(frozen=True)

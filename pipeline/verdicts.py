@@ -24,9 +24,18 @@ Mapped = Callable[[Callable[[Any], Any], Sequence[Any], int], Iterator[Any]]
 """How an engine runs a function on items, with the memory of its model; results come in any order."""
 
 
+Shown = Callable[[int], Callable[[int], None]]
+"""How progress of so many units is shown: see `Sketches.progress`."""
+
+
 def in_turn(function: Callable[[Any], Any], items: Sequence[Any], model_bytes: int) -> Iterator[Any]:
     """`Mapped` without an engine."""
     return map(function, items)
+
+
+def not_shown(units: int) -> Callable[[int], None]:
+    """`Shown` to nobody."""
+    return lambda done: None
 
 
 @dataclass(frozen=True)
@@ -99,15 +108,16 @@ def read_cuts(folder: Path, part: int) -> pa.Table:
 class PartSketches:
     """`Sketches` over the files of a segment; what earlier Globals of the segment drop is left out."""
 
-    def __init__(self, segment: Segment, index: int, mapped: Mapped = in_turn) -> None:
+    def __init__(self, segment: Segment, index: int, mapped: Mapped = in_turn, shown: Shown = not_shown) -> None:
         self._segment = segment
         self._index = index
         self._parts = committed_parts(segment.folder)
         self._mapped = mapped
+        self._shown = shown
         self._rounds: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_mapped": None}  # in a worker it is only read from
+        return {**self.__dict__, "_mapped": None, "_shown": None}  # in a worker it is only read from
 
     def parts(self) -> list[int]:
         """Part numbers, ascending."""
@@ -155,13 +165,22 @@ class PartSketches:
         if name in self._rounds:
             raise StageError(f"two rounds of {self._segment.globals[self._index].label} are called {name!r}")
         self._rounds.add(name)
-        folder = self._segment.rounds_folder(self._index)
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = self.folder()
         saved = [SavedTable(folder / f"{name}-{number:06d}.arrow") for number in range(len(items))]
         todo = [(table, item) for table, item in zip(saved, items, strict=True) if not table.path.is_file()]
         for _ in self._mapped(partial(_save, function), todo, model_bytes) if todo else ():
             pass
         return saved
+
+    def folder(self) -> Path:
+        """Where a solve keeps files of its own until it has ended."""
+        folder = self._segment.rounds_folder(self._index)
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def progress(self, units: int) -> Callable[[int], None]:
+        """Begin to show something that is done in this process."""
+        return self._shown(units)
 
 
 @dataclass(frozen=True)
@@ -263,7 +282,7 @@ def fault_of_cuts(cuts: pa.Table) -> str | None:
     return None
 
 
-def solve(segment: Segment, index: int, mapped: Mapped = in_turn) -> dict[str, Any]:
+def solve(segment: Segment, index: int, mapped: Mapped = in_turn, shown: Shown = not_shown) -> dict[str, Any]:
     """Let one Global decide, its rounds run by `mapped`; its verdicts appear by rename. Returns its facts."""
     node = segment.globals[index]
     assert isinstance(node.stage, Global)
@@ -274,7 +293,7 @@ def solve(segment: Segment, index: int, mapped: Mapped = in_turn) -> dict[str, A
     folder.mkdir(parents=True)
     try:
         verdicts = VerdictFiles(folder, node.label, pa.schema(list(node.stage.columns_written().items())))
-        facts = node.stage.solve(PartSketches(segment, index, mapped), verdicts)
+        facts = node.stage.solve(PartSketches(segment, index, mapped, shown), verdicts)
         stored = sum(file.stat().st_size for file in segment.rounds_folder(index).glob("*.arrow"))
         facts = {**facts, "dropped": verdicts.count, "round_bytes": stored}
         (folder / "facts.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_SERIALIZE_NUMPY))

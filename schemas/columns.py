@@ -109,6 +109,24 @@ EDITS = pa.schema(
 `offset` and `length` are code points of the text as it came to the step.
 """
 
+LINEAGE = pa.schema(
+    [
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("part", pa.int64(), nullable=False),
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("step", pa.string(), nullable=False),
+        pa.field("relation", pa.string(), nullable=False),
+        pa.field("other_id", pa.string(), nullable=False),
+        pa.field("how", pa.string()),
+    ]
+)
+"""Two rows for each document that a step made of another and gave an id of its own: one from each end.
+
+`relation` of the document `id` to `other_id` of the same source: made_from, or made_into. `how` is JSON of the step's own: for
+a model's answer the prompt, the model, its revision and the keys of the requests.
+"""
+
 CUT = pa.schema(
     [
         pa.field("row", pa.int32(), nullable=False),

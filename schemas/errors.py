@@ -51,3 +51,13 @@ class Stalled(SluiceError):
     """No progress: the message names the stage that waits and the resource it waits for."""
 
     exit_code = 5
+
+
+class BudgetReached(SluiceError):
+    """What a step may ask of a model is spent. All answers are kept: a run with a larger budget goes on from there."""
+
+    exit_code = 6
+
+
+class AnswerFault(SluiceError):
+    """What a model answered cannot be used; the message says to which prompt, and what is wrong with it."""

@@ -1,7 +1,6 @@
 """Tokens of each document."""
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import pyarrow as pa
 from pydantic import Field
 
 from schemas.columns import TOKEN_COUNT
-from schemas.errors import InputError, MissingExtra
 from stages.core.stage import Map
+from stages.core.tokenizer import load_tokenizer, read_tokenizer
 from stages.kernels.text import text_of
 
 _CHUNK_BYTES = 4 << 20
@@ -44,7 +43,7 @@ class CountTokens(Map):
         if self.tokenizer is None:
             return f"estimate: UTF-8 bytes / {self.bytes_per_token}"
         path = Path(self.files()[0])
-        return f"{path.name} sha256:{hashlib.sha256(_read(path)).hexdigest()}"
+        return f"{path.name} sha256:{hashlib.sha256(read_tokenizer(path)).hexdigest()}"
 
     def apply(self, table: pa.Table) -> pa.Table:
         return self.open()(table)
@@ -52,7 +51,7 @@ class CountTokens(Map):
     def open(self) -> Callable[[pa.Table], pa.Table]:
         if self.tokenizer is None:
             return lambda table: _with_counts(table, self._estimate(table))
-        tokenizer = _tokenizer(Path(self.files()[0]))
+        tokenizer = load_tokenizer(Path(self.files()[0]))
         return lambda table: _with_counts(table, _count(tokenizer, table.column("text")))
 
     def _estimate(self, table: pa.Table) -> np.ndarray:
@@ -64,30 +63,6 @@ def _with_counts(table: pa.Table, counts: np.ndarray) -> pa.Table:
     values = pa.array(counts, TOKEN_COUNT.type)
     at = table.schema.get_field_index(TOKEN_COUNT.name)
     return table.append_column(TOKEN_COUNT, values) if at < 0 else table.set_column(at, TOKEN_COUNT, values)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"count_tokens: the tokenizer {path} cannot be read: {error.strerror}") from error
-
-
-def _tokenizer(path: Path) -> Any:
-    content = _read(path)
-    # the worker's threads are the parallelism; the library's own would take every core once for each of them
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise MissingExtra("count_tokens: `tokenizer` needs tokenizers. Run `pip install 'sluice[tokenizers]'`") from error
-    try:
-        tokenizer = Tokenizer.from_buffer(content)
-    except Exception as error:  # the library raises no narrower class
-        raise InputError(f"count_tokens: {path} is no tokenizer.json: {error}") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
 
 
 def _count(tokenizer: Any, column: pa.ChunkedArray) -> np.ndarray:

@@ -1,15 +1,17 @@
 """Ask a chat model whether what find_rephrasings found is an item of an evaluation set."""
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import pyarrow as pa
 from pydantic import Field
 
-from stages.core.chat import Answer as Reply
-from stages.core.chat import Chat, Endpoint
-from stages.core.model import Answer, Model
+from stages.core.asking import Asking
+from stages.core.chains import Asked
+from stages.core.requests import Reply, Request, Sampling
+from stages.core.stage import Saved
 
 QUESTION = """Below are a question of an examination and a passage of another text.
 
@@ -25,10 +27,10 @@ answer the question from memory? Answer with one word, yes or no."""
 SAME, DIFFERENT, UNANSWERED = "same", "different", "unanswered"
 
 
-class JudgeRephrasings(Model):
+class JudgeRephrasings(Asking):
     """Write of each candidate of `find_rephrasings` whether a chat model takes it for the item: same, different or unanswered.
 
-    A call that is not answered, or not with yes or no, is `unanswered`, which counts as suspect, never as clean:
+    A call that is not answered, or after all retries not with yes or no, is `unanswered`: suspect, never clean:
 
         find_rephrasings: {model: FOLDER, sets: [...]}
         judge_rephrasings: {endpoint: {base_url: "http://localhost:8000/v1", model: NAME}}
@@ -36,14 +38,13 @@ class JudgeRephrasings(Model):
 
     rephrasing_verdict  null where there is no candidate: nothing is asked then
 
-    Answers are stored unit by unit before they are used; a run that is begun again asks for none a second time. Each worker has
-    `endpoint.concurrency` requests in flight. The manifest counts the verdicts.
+    Answers are kept as soon as they come, and asked for once. The manifest counts the verdicts.
     """
 
-    example: ClassVar[dict[str, Any]] = {"endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "none", "attempts": 1}}
+    example: ClassVar[dict[str, Any]] = {"script": {}}
 
-    endpoint: Endpoint = Field(description="base_url, model, and how it is asked")
     question: str = Field(QUESTION, description="what is asked; {item} and {text} are filled in")
+    sampling: Sampling = Field(Sampling(max_tokens=16), description="max_tokens, temperature, top_p, stop, seed")
 
     def columns_read(self) -> tuple[str, ...]:
         return ("text", "rephrasing_of", "rephrasing_text", "rephrasing_item")
@@ -51,23 +52,23 @@ class JudgeRephrasings(Model):
     def columns_written(self) -> dict[str, pa.DataType]:
         return {"rephrasing_verdict": pa.string()}
 
-    def requirements(self) -> tuple[tuple[str, str], ...]:
-        return (("httpx", "llm"),)
-
-    def load(self) -> Answer:
-        chat = Chat(self.endpoint)
-        return lambda documents: self.judged(documents, chat.ask)
-
-    def judged(self, documents: pa.Table, ask: Callable[[list[list[dict[str, str]]]], list[Reply]]) -> pa.Table:
-        """`rephrasing_verdict` of each document, as `ask` answers."""
+    def questions(self, documents: pa.Table) -> list[list[Request]]:
         # as Python's values: a model is asked about each
         rows = documents.select(["rephrasing_of", "rephrasing_text", "rephrasing_item"]).to_pylist()
-        asked = [at for at, row in enumerate(rows) if row["rephrasing_of"] is not None]
-        prompts = [self._prompt(rows[at]) for at in asked]
-        verdicts: list[str | None] = [None] * len(rows)
-        for at, reply in zip(asked, ask([[{"role": "user", "content": prompt}] for prompt in prompts]), strict=True):
-            verdicts[at] = verdict_of(reply.text)
+        return [[self.request([("user", self._prompt(row))])] if row["rephrasing_of"] is not None else [] for row in rows]
+
+    def fault_of(self, request: Request, reply: Reply) -> str | None:
+        return None if verdict_of(reply.text) != UNANSWERED else "it does not begin with yes or no"
+
+    def columns(self, documents: pa.Table, asked: list[list[Asked]]) -> pa.Table:
+        verdicts = [verdict_of(of_document[0].reply.text) if of_document else None for of_document in asked]
         return pa.table({"rephrasing_verdict": pa.array(verdicts, pa.string())})
+
+    def facts_of(self, answers: Sequence[Saved]) -> dict[str, Any]:
+        counts: Counter[str] = Counter()
+        for saved in answers:
+            counts.update(saved.read()["rephrasing_verdict"].drop_null().to_pylist())
+        return {"verdicts": dict(sorted(counts.items()))}
 
     def _prompt(self, row: dict[str, str | None]) -> str:
         filled = {"{item}": row["rephrasing_item"], "{text}": row["rephrasing_text"]}

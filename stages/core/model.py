@@ -51,7 +51,7 @@ class Model(Global):
         return pa.table([pa.array(np.diff(docs.text().offsets))], schema=self.sketch_schema())
 
     def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
-        units = [unit for part in sketches.parts() for unit in _units(sketches, part)]
+        units = [unit for part in sketches.parts() for unit in units_of(sketches, part)]
         answers = sketches.round("answers", _Asked(self, sketches), units, model_bytes=max(1, self.model_bytes()))
         of_part: dict[int, list[Saved]] = {}
         for unit, saved in zip(units, answers, strict=True):
@@ -80,7 +80,8 @@ class _Asked:
         return pa.table(columns, schema=pa.schema([("row", pa.int32()), *written.items()]))
 
 
-def _units(sketches: Sketches, part: int) -> Iterator[Unit]:
+def units_of(sketches: Sketches, part: int) -> Iterator[Unit]:
+    """The units of a part's live documents; its sketch has `text_bytes`."""
     table = sketches.read(part, ["row", "text_bytes"])
     rows, sizes = numpy_of(table["row"]), numpy_of(table["text_bytes"])
     weights = np.maximum(sizes, UNIT_BYTES // UNIT_DOCUMENTS)

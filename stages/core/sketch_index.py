@@ -219,6 +219,16 @@ class JoinedSketches:
         assert self.run is not None
         return self.run.round(name, function, items, model_bytes)
 
+    def folder(self) -> Path:
+        """The run's."""
+        assert self.run is not None
+        return self.run.folder()
+
+    def progress(self, units: int) -> Callable[[int], None]:
+        """The run's."""
+        assert self.run is not None
+        return self.run.progress(units)
+
 
 class RunVerdicts:
     """`Drops` on the parts of the run; what falls on parts of the index is kept by part."""

@@ -6,6 +6,8 @@ it returns the function that is then called on batches, by several threads at on
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -13,6 +15,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from schemas import fineweb2
+from schemas.columns import Drop
 from schemas.rule import Percentile, Rule, Table
 from stages.core.docs import Docs
 
@@ -51,6 +54,10 @@ class Stage(BaseModel):
     def files(self) -> tuple[str, ...]:
         """Paths of model or data files whose contents decide the answer; they enter the fingerprint by hash."""
         return ()
+
+    def deciding_parameters(self) -> dict[str, Any]:
+        """JSON-ready: the parameters that the answer depends on. Those that say how it is come by are left out."""
+        return self.model_dump(mode="json")
 
     def requirements(self) -> tuple[tuple[str, str], ...]:
         """(module, extra) pairs these parameters need beyond the base install, e.g. ("spacy", "parity")."""
@@ -107,14 +114,29 @@ class Map(Stage):
         return self.apply
 
 
-class Expand(Stage):
-    """Gives one or more documents for each. Children follow their parents' order."""
+@dataclass
+class Processed:
+    """What became of a batch: the rows that are left and whose children they are, and the rows that were dropped or failed.
 
-    def apply(self, table: pa.Table) -> tuple[pa.Table, np.ndarray]:
-        """The children, and for each the row of its parent (int64, ascending; every parent occurs)."""
+    failed   row of the batch, what went wrong, and a trace or whatever shows it
+    lineage  for each row of the table how it was made of its parent, as JSON, or None; () if nothing is told
+    """
+
+    table: pa.Table
+    parents: list[int]
+    dropped: list[tuple[int, Drop]]
+    failed: list[tuple[int, BaseException, str]]
+    lineage: Sequence[str | None] = ()
+
+
+class Expand(Stage):
+    """Gives one or more documents for each. Children follow their parents' order, and may have ids of their own."""
+
+    def apply(self, table: pa.Table) -> tuple[pa.Table, np.ndarray] | Processed:
+        """The children, and for each the row of its parent (int64, ascending; every parent occurs); or with what failed."""
         raise NotImplementedError
 
-    def open(self) -> Callable[[pa.Table], tuple[pa.Table, np.ndarray]]:
+    def open(self) -> Callable[[pa.Table], tuple[pa.Table, np.ndarray] | Processed]:
         """Load what is heavy; return the function that is called on each batch."""
         return self.apply
 
@@ -186,6 +208,12 @@ class Sketches(Protocol):
                      there is memory for, each with a GPU where there are some
         """
 
+    def folder(self) -> Path:
+        """Where a solve may keep files of its own until it has ended; what a killed one left is found there."""
+
+    def progress(self, units: int) -> Callable[[int], None]:
+        """Begin to show something that is done in this process; what comes back is called with so many more units done."""
+
 
 class Saved(Protocol):
     """A table that a round has stored; pickled as a path."""
@@ -241,7 +269,7 @@ class Global(Stage):
 
     def sketch_parameters(self) -> dict[str, Any]:
         """JSON-ready: the parameters that the sketch depends on. Where only others change, sketches are used again."""
-        return self.model_dump(mode="json")
+        return self.deciding_parameters()
 
     def decided_by(self) -> Any:
         """JSON-ready: what else decides, beside parameters and sketches, such as the state of an index."""

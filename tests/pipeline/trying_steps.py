@@ -122,7 +122,7 @@ class Pretending(Map):
     """Answers as an engine's own function would, and keeps silent about a document that it lost."""
 
     def open(self):
-        from pipeline.function import Processed
+        from stages.core.stage import Processed
 
         def process(table):
             return Processed(table.slice(1), list(range(1, table.num_rows)), [], [])

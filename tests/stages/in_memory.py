@@ -1,6 +1,7 @@
 """Sketches and verdicts of a Global in memory, cut into parts as a test says."""
 
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,12 @@ class InMemory:
         self, name: str, function: Callable[[Any], pa.Table], items: Sequence[Any], model_bytes: int = 0
     ) -> list[MemoryTable]:
         return self.memory.round(name, function, items, model_bytes)
+
+    def folder(self) -> Path:
+        return self.memory.folder()
+
+    def progress(self, units: int) -> Callable[[int], None]:
+        return self.memory.progress(units)
 
     def documents(self, part: int, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
         return self.memory.documents(part, (rows - 1) // 3, columns)

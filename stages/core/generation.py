@@ -1,0 +1,296 @@
+"""New documents from old ones, made by a chat model: the question, the answer, and the rows that come of it."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pydantic import Field
+
+from schemas.columns import Drop
+from schemas.errors import AnswerFault
+from stages.core.asking import Asking
+from stages.core.chains import Asked
+from stages.core.prompts import Prompt
+from stages.core.requests import Reply, Request
+from stages.core.splitting import Count, split_text
+from stages.core.stage import Expand, Processed, Saved, Stage
+from stages.core.structured import answer_class, parse
+from stages.core.tokenizer import token_counter
+
+ANSWER = pa.struct(
+    [
+        ("prompt", pa.string()),
+        ("sample", pa.int32()),
+        ("status", pa.string()),
+        ("text", pa.large_string()),
+        ("why", pa.string()),
+        ("finish_reason", pa.string()),
+        ("prompt_tokens", pa.int64()),
+        ("completion_tokens", pa.int64()),
+        ("requests", pa.list_(pa.string())),
+    ]
+)
+"""What came of one prompt and one sample of it: `text` is the document, or the raw answer where it is no good.
+
+status  ok, truncated (the document ends where max_tokens did), parse_error, empty or engine_error; of what is not asked about
+        too_long or no_text
+"""
+ANSWERS = "_answers"
+PARENT_TEXT = "_parent_text"
+GOOD, NOT_ASKED = ("ok", "truncated"), ("too_long", "no_text")
+
+WRITTEN: dict[str, pa.DataType] = {
+    "kind": pa.string(),
+    "parent_id": pa.string(),
+    "prompt": pa.string(),
+    "prompt_hash": pa.string(),
+    "model": pa.string(),
+    "model_revision": pa.string(),
+    "sampling": pa.string(),
+    "finish_reason": pa.string(),
+    "prompt_tokens": pa.int64(),
+    "completion_tokens": pa.int64(),
+    "cost": pa.float64(),
+    PARENT_TEXT: pa.large_string(),
+}
+"""Columns of every row behind a generation; all but `kind` are null in documents that no model wrote."""
+
+
+class Generation(Asking):
+    """Base of the stages whose answers become documents. `prompts` are asked of each document, each `samples` times.
+
+    Rows that come out have the columns `kind` (real or synthetic), `parent_id`, `prompt`, `prompt_hash`, `model`,
+    `model_revision`, `sampling` (JSON), `finish_reason`, `prompt_tokens`, `completion_tokens` and `cost` (null without prices);
+    other columns are the parent's, until a stage computes them anew. An id is the parent's with `/<prompt>-<sample>`.
+
+    An answer that cannot be used after all retries is quarantined with the raw text; its document goes on if it is kept or has
+    other answers. A document without text, or too long to be asked about, is dropped for that reason unless it is kept.
+    `finish_reason` tells of documents that end where max_tokens did: `cut_ending` drops them.
+    """
+
+    samples: int = Field(1, description="answers to each prompt", ge=1, le=256)
+    keep_source: bool = Field(False, description="whether the document itself stays, beside what is made of it")
+    only: Literal["all", "real", "synthetic"] = Field("all", description="documents that are asked about; others pass")
+    max_text_tokens: int = Field(2048, description="tokens of a document in one prompt", ge=1)
+    long_documents: Literal["split", "skip"] = Field(
+        "split", description="a longer one is asked about in pieces and the answers are joined, or is not asked about"
+    )
+    tokenizer: str | None = Field(
+        None, description="path of the model's tokenizer.json, to count max_text_tokens; null: a token is 3 bytes"
+    )
+
+    answer_kind: ClassVar[str | None] = None
+
+    def prompt_names(self) -> Sequence[str]:
+        """Prompts, as `Prompt.read` takes them."""
+        raise NotImplementedError
+
+    def values(self) -> dict[str, Any]:
+        """What prompts are filled with besides columns."""
+        return {}
+
+    def answer_model(self) -> str | None:
+        """The pydantic model of an answer as `package.module:Class`; None for plain text."""
+        return None
+
+    def document_of(self, answer: Any, row: dict[str, Any]) -> str:
+        """The document that an object becomes."""
+        raise NotImplementedError
+
+    def text_fault(self, text: str) -> str | None:
+        """What is wrong with a plain answer, in words that the model is told."""
+        return None if text.strip() else "it is empty"
+
+    # what follows is the same for all
+
+    def nodes(self) -> Sequence[Stage]:
+        return (self, Answers(generation=self))
+
+    def prompts(self) -> list[Prompt]:
+        """The templates, read."""
+        return [Prompt.read(name) for name in self.prompt_names()]
+
+    def files(self) -> tuple[str, ...]:
+        tokenizer = (self.tokenizer,) if self.tokenizer else ()
+        return (*(str(prompt.path) for prompt in self.prompts()), *tokenizer)
+
+    def requirements(self) -> tuple[tuple[str, str], ...]:
+        tokenizer = (("tokenizers", "tokenizers"),) if self.tokenizer else ()
+        mending = (("json_repair", "llm"),) if self.answer_model() else ()
+        return (*super().requirements(), *tokenizer, *mending)
+
+    def columns_read(self) -> tuple[str, ...]:
+        named = {name for prompt in self.prompts() for name in prompt.variables()} - set(self.values())
+        asked = {"kind"} if self.only != "all" else set()
+        return ("text", *sorted((named | asked) - {"text"}))
+
+    def columns_written(self) -> dict[str, pa.DataType]:
+        return {ANSWERS: pa.list_(ANSWER)}
+
+    def questions(self, documents: pa.Table) -> list[list[Request]]:
+        return [[request for _, _, requests in self._asked_of(row) for request in requests] for row in self._rows(documents)]
+
+    def fault_of(self, request: Request, reply: Reply) -> str | None:
+        kind = self.answer_model()
+        if kind is None:
+            return self.text_fault(reply.text or "")
+        return parse(answer_class(kind), reply)[1] or None
+
+    def columns(self, documents: pa.Table, asked: list[list[Asked]]) -> pa.Table:
+        found = []
+        for row, replies in zip(self._rows(documents), asked, strict=True):
+            answers, at = [], 0
+            for prompt, sample, requests in self._asked_of(row):
+                pieces = replies[at : at + len(requests)]
+                at += len(requests)
+                answers.append({"prompt": prompt.name, "sample": sample, **self._answer(pieces, row)})
+            found.append(answers)
+        return pa.table({ANSWERS: pa.array(found, pa.list_(ANSWER))})
+
+    def facts_of(self, answers: Sequence[Saved]) -> dict[str, Any]:
+        statuses: dict[str, int] = {}
+        tokens = [0, 0]
+        for saved in answers:
+            column = pc.list_flatten(saved.read()[ANSWERS]).combine_chunks()
+            for found in column.field("status").value_counts().to_pylist():
+                statuses[found["values"]] = statuses.get(found["values"], 0) + found["counts"]
+            for at, name in enumerate(("prompt_tokens", "completion_tokens")):
+                tokens[at] += pc.sum(column.field(name)).as_py() or 0
+        told = [{"name": p.name, "hash": p.hash, "version": p.version, "content": p.content} for p in self.prompts()]
+        spent = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "cost": self.cost(*tokens)}
+        return {"statuses": dict(sorted(statuses.items())), **spent, "prompts": told}
+
+    def _rows(self, documents: pa.Table) -> Iterator[dict[str, Any]]:
+        # as Python's values: a model is asked about each
+        for row in documents.select(list(self.columns_read())).to_pylist():
+            yield {**row, **self.values()}
+
+    def _asked_of(self, row: dict[str, Any]) -> Iterator[tuple[Prompt, int, list[Request]]]:
+        """For each prompt and sample the requests that it takes: one for each piece of the document, none if it is too long."""
+        if self.only != "all" and row["kind"] != self.only:
+            return
+        for prompt in self.prompts():
+            pieces = self._pieces(row["text"] or "") if "text" in prompt.variables() else [""]
+            conversations = [prompt.messages({**row, "text": piece}) for piece in pieces]
+            kind = self.answer_model()
+            schema = None if kind is None else answer_class(kind).model_json_schema()
+            for sample in range(self.samples):
+                yield prompt, sample, [self.request(messages, sample, schema) for messages in conversations]
+
+    def _pieces(self, text: str) -> list[str]:
+        pieces = split_text(text, self.max_text_tokens, self._counter())
+        if len(pieces) > 1 and self.long_documents == "skip":
+            return []
+        return [stripped for piece in pieces if (stripped := piece.strip())]
+
+    def _counter(self) -> Count:
+        return token_counter(self.tokenizer)
+
+    def _answer(self, pieces: Sequence[Asked], row: dict[str, Any]) -> dict[str, Any]:
+        """What came of one prompt: the pieces joined if all can be used, else the first that cannot."""
+        if not pieces:
+            text = (row["text"] or "").strip()
+            return {"status": "too_long" if text else "no_text", "text": "", "why": "not asked", "requests": []}
+        tokens = [piece.tokens() for piece in pieces]
+        counts: dict[str, Any] = {"requests": [request.key for piece in pieces for request, _ in piece.replies]}
+        counts |= {"prompt_tokens": sum(one for one, _ in tokens), "completion_tokens": sum(one for _, one in tokens)}
+        faulty = next((piece for piece in pieces if piece.fault is not None), None)
+        if faulty is not None:
+            return {"status": self._status(faulty), "text": faulty.reply.text or "", "why": faulty.fault, **counts}
+        reasons = [piece.reply.finish_reason for piece in pieces]
+        reason = next((reason for reason in reasons if reason not in ("stop", "")), reasons[-1])
+        text = "\n\n".join(self._text(piece, row) for piece in pieces)
+        return {"status": "truncated" if reason == "length" else "ok", "text": text, "finish_reason": reason, **counts}
+
+    def _status(self, faulty: Asked) -> str:
+        if faulty.reply.text is None:
+            return "engine_error"
+        return "parse_error" if faulty.reply.text.strip() else "empty"
+
+    def _text(self, piece: Asked, row: dict[str, Any]) -> str:
+        kind = self.answer_model()
+        if kind is None:
+            return (piece.reply.text or "").strip()
+        return self.document_of(parse(answer_class(kind), piece.reply)[0], row)
+
+
+class Answers(Expand):
+    """The documents of a generation: one for each answer, and the document itself where it is kept."""
+
+    generation: Generation
+
+    def columns_read(self) -> tuple[str, ...]:
+        return ("id", "text", ANSWERS)
+
+    def columns_written(self) -> dict[str, pa.DataType]:
+        return {"text": pa.large_string(), **WRITTEN}
+
+    def deciding_parameters(self) -> dict[str, Any]:
+        return self.generation.deciding_parameters()
+
+    def open(self) -> Callable[[pa.Table], Processed]:
+        return self._expanded
+
+    def apply(self, table: pa.Table) -> Processed:
+        return self._expanded(table)
+
+    def _expanded(self, table: pa.Table) -> Processed:
+        stage = self.generation
+        hashes = {prompt.name: prompt.hash for prompt in stage.prompts()}
+        name, sampling = stage.model_name(), json.dumps(stage.sampling.model_dump(mode="json"), sort_keys=True)
+        made = Processed(table, [], [], [], [])
+        lineage: list[str | None] = []
+        rows: list[dict[str, Any]] = []
+        known = [column for column in WRITTEN if column in table.column_names]
+        # as Python's values, a few for each answer of a model
+        for at, row in enumerate(table.select(["id", "text", ANSWERS, *known]).to_pylist()):
+            before = {column: row.get(column) for column in WRITTEN}
+            good = [answer for answer in row[ANSWERS] or () if answer["status"] in GOOD]
+            if stage.keep_source or not row[ANSWERS]:
+                made.parents.append(at)
+                rows.append({**before, "kind": before["kind"] or "real", "id": row["id"], "text": row["text"]})
+                lineage.append(None)
+            for answer in good:
+                prompt, tokens = answer["prompt"], (answer["prompt_tokens"] or 0, answer["completion_tokens"] or 0)
+                how = {"prompt": prompt, "prompt_hash": hashes[prompt], "model": name.name, "model_revision": name.revision}
+                made.parents.append(at)
+                rows.append(
+                    {
+                        "id": f"{row['id']}/{prompt}-{answer['sample']}",
+                        "text": answer["text"],
+                        "kind": "synthetic",
+                        "parent_id": row["id"],
+                        **how,
+                        "sampling": sampling,
+                        "finish_reason": answer["finish_reason"],
+                        "prompt_tokens": tokens[0],
+                        "completion_tokens": tokens[1],
+                        "cost": stage.cost(*tokens),
+                        PARENT_TEXT: row["text"],
+                    }
+                )
+                told = {**how, "sample": answer["sample"], "finish_reason": answer["finish_reason"]}
+                lineage.append(json.dumps({**told, "requests": answer["requests"]}))
+            faulty = [answer for answer in row[ANSWERS] or () if answer["status"] not in (*GOOD, *NOT_ASKED)]
+            for answer in faulty:
+                fault = AnswerFault(f"{answer['prompt']}-{answer['sample']}: {answer['status']}: {answer['why']}")
+                made.failed.append((at, fault, answer["text"]))
+            if not (good or faulty or stage.keep_source) and row[ANSWERS]:
+                made.dropped.append((at, Drop(row[ANSWERS][0]["status"])))
+        made.table = _with_rows(table, rows, made.parents)
+        made.lineage = lineage
+        return made
+
+
+def _with_rows(table: pa.Table, rows: list[dict[str, Any]], parents: list[int]) -> pa.Table:
+    """The rows as a table: columns that they have, the others their parent's."""
+    result = table.take(pa.array(parents, pa.int64()))
+    types = {"id": table.schema.field("id").type, "text": table.schema.field("text").type, **WRITTEN}
+    for name, kind in types.items():
+        column = pa.array([row[name] for row in rows], kind)
+        at = result.schema.get_field_index(name)
+        field = table.schema.field(name) if at >= 0 else pa.field(name, kind)
+        result = result.append_column(field, column) if at < 0 else result.set_column(at, field, column)
+    return result
