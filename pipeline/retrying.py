@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import orjson
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from pipeline import manifest
 from pipeline.attempts import unit_name
@@ -16,10 +18,11 @@ from pipeline.planning import Plan, plan
 from pipeline.results import Run
 from pipeline.run_folder import locked
 from pipeline.runner import EngineName, run
-from pipeline.segment import Segment, committed_parts, read_counts
+from pipeline.segment import Segment, committed_parts
 from pipeline.units import CHUNKS
 from schemas.errors import InputError
 from schemas.recipe import Input
+from stages.core.generation import Answers
 
 
 def retry(
@@ -91,7 +94,8 @@ def _forget_failed(folder: Path, known: dict[str, Any], planned: Plan) -> list[s
         if not failed:
             continue
         made_from_it = list(_dependents(Path(segment.folder)))
-        with locked([folder, Path(segment.folder), *made_from_it]):
+        asked_before = [Path(segment.parent.folder)] if segment.parent else []
+        with locked([folder, *asked_before, Path(segment.folder), *made_from_it]):
             if (folder / "manifest.json").is_file():
                 manifest.write(folder, {**known, "state": "running"})
             for place in reversed(made_from_it):
@@ -105,6 +109,7 @@ def _forget_failed(folder: Path, known: dict[str, Any], planned: Plan) -> list[s
                 for mark in Path(segment.folder, "attempts").glob(f"{unit_name(unit)}.*"):
                     mark.unlink()
                 _remove(segment.folder_of_part(part))
+            _forget_answers(planned, segment)
         return [
             f"{sum(failed.values())} documents failed in segment {segment.index + 1}"
             f" ({', '.join(segment.steps()) or 'write'}): {len(again)} of its parts and all later segments are done again"
@@ -112,10 +117,22 @@ def _forget_failed(folder: Path, known: dict[str, Any], planned: Plan) -> list[s
     return []
 
 
+def _forget_answers(planned: Plan, segment: Segment) -> None:
+    """Where a model's answers begin a segment, what was not answered is asked again; what was answered is kept elsewhere."""
+    if segment.index and segment.nodes and isinstance(segment.nodes[0].stage, Answers):
+        before = planned.segments[segment.index - 1]
+        last = len(before.globals) - 1
+        _remove(before.solve_folder(last))
+        _remove(before.rounds_folder(last))
+
+
 def _failed(segment: Segment, part: int) -> int:
-    """Documents of a part that a step set aside; rows of the input that are none do not count."""
-    steps = read_counts(segment.folder, part)["steps"]
-    return sum(step["quarantined"][0] for label, step in steps.items() if label != "read")
+    """Documents of a part that a step set aside, or of which it did so with an answer; no rows that are no documents."""
+    path = segment.folder_of_part(part) / "quarantined.parquet"
+    if not path.is_file():
+        return 0
+    table = pq.read_table(path, columns=["row", "step"])
+    return len(table.filter(pc.not_equal(table["step"], "read"))["row"].unique())
 
 
 def _with_what_follows(segment: Segment, failed: dict[int, int]) -> list[int]:

@@ -225,8 +225,8 @@ def _solve(segment: Segment, index: int, engine: Engine, shown: Progress, label:
             shown.advance()
             yield answer
 
-    def progress(units: int) -> Callable[[int], None]:
-        shown.phase(label, units)
+    def progress(what: str, units: int) -> Callable[[int], None]:
+        shown.phase(f"{segment.globals[index].label}: {what}", units)
         return shown.advance
 
     solve(segment, index, mapped, progress)

@@ -280,7 +280,8 @@ class Steps:
     def _take_processed(self, node: Node, result: Processed, outcome: Outcome, tally: Tally, stop_on_error: bool) -> None:
         """Drops and failures of a user's function. A document with a child left is none of them."""
         table, counts, origins = outcome.table, tally.step(node.key), outcome.origins()
-        sizes, alive = byte_lengths(table.column("text")), origins[np.asarray(result.parents, np.int64)]
+        sizes, parents = byte_lengths(table.column("text")), np.asarray(result.parents, np.int64)
+        alive = origins[parents]
         if result.failed and stop_on_error:
             row, error, trace = result.failed[0]
             raise document_error(node.label, table, row, error, trace) from error
@@ -288,7 +289,7 @@ class Steps:
             at = np.array([row for row, _, _ in result.failed])
             errors = [(type(error).__name__, str(error), trace) for _, error, trace in result.failed]
             outcome.failed.append(Failed(node.label, table.take(at), outcome.rows[at], errors))
-            add(counts["quarantined"], distinct(np.setdiff1d(origins[at], alive)), sizes[at].sum())
+            add(counts["quarantined"], distinct(np.setdiff1d(origins[at], alive)), sizes[np.setdiff1d(at, parents)].sum())
             alive = np.concatenate([alive, origins[at]])
         if result.dropped:
             at = np.array([row for row, _ in result.dropped])

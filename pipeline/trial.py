@@ -58,7 +58,7 @@ class MemorySketches:
         """A folder that goes with this object."""
         return Path(self._folder.name)
 
-    def progress(self, units: int) -> Callable[[int], None]:
+    def progress(self, what: str, units: int) -> Callable[[int], None]:
         """Nothing is shown."""
         return lambda done: None
 

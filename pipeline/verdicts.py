@@ -24,8 +24,8 @@ Mapped = Callable[[Callable[[Any], Any], Sequence[Any], int], Iterator[Any]]
 """How an engine runs a function on items, with the memory of its model; results come in any order."""
 
 
-Shown = Callable[[int], Callable[[int], None]]
-"""How progress of so many units is shown: see `Sketches.progress`."""
+Shown = Callable[[str, int], Callable[[int], None]]
+"""How progress of something in so many units is shown: see `Sketches.progress`."""
 
 
 def in_turn(function: Callable[[Any], Any], items: Sequence[Any], model_bytes: int) -> Iterator[Any]:
@@ -33,7 +33,7 @@ def in_turn(function: Callable[[Any], Any], items: Sequence[Any], model_bytes: i
     return map(function, items)
 
 
-def not_shown(units: int) -> Callable[[int], None]:
+def not_shown(what: str, units: int) -> Callable[[int], None]:
     """`Shown` to nobody."""
     return lambda done: None
 
@@ -178,9 +178,9 @@ class PartSketches:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def progress(self, units: int) -> Callable[[int], None]:
+    def progress(self, what: str, units: int) -> Callable[[int], None]:
         """Begin to show something that is done in this process."""
-        return self._shown(units)
+        return self._shown(what, units)
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,7 @@ class Asking(Model):
         responder: Responder | None = None
         try:
             for _ in range(self.retries + 1):
-                requests = self._requests(sketches, units, store, failed, bill, sketches.progress(len(units)))
+                requests = self._requests(sketches, units, store, failed, bill, sketches.progress("ask", len(units)))
                 # no client or model is opened where there is nothing to ask
                 if (first := next(requests, None)) is None:
                     break

@@ -224,10 +224,10 @@ class JoinedSketches:
         assert self.run is not None
         return self.run.folder()
 
-    def progress(self, units: int) -> Callable[[int], None]:
+    def progress(self, what: str, units: int) -> Callable[[int], None]:
         """The run's."""
         assert self.run is not None
-        return self.run.progress(units)
+        return self.run.progress(what, units)
 
 
 class RunVerdicts:

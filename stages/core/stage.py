@@ -211,7 +211,7 @@ class Sketches(Protocol):
     def folder(self) -> Path:
         """Where a solve may keep files of its own until it has ended; what a killed one left is found there."""
 
-    def progress(self, units: int) -> Callable[[int], None]:
+    def progress(self, what: str, units: int) -> Callable[[int], None]:
         """Begin to show something that is done in this process; what comes back is called with so many more units done."""
 
 

@@ -52,8 +52,8 @@ class InMemory:
     def folder(self) -> Path:
         return self.memory.folder()
 
-    def progress(self, units: int) -> Callable[[int], None]:
-        return self.memory.progress(units)
+    def progress(self, what: str, units: int) -> Callable[[int], None]:
+        return self.memory.progress(what, units)
 
     def documents(self, part: int, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
         return self.memory.documents(part, (rows - 1) // 3, columns)
