@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from jobs import cli_arena, cli_estimate, cli_extractors, cli_index, cli_look, cli_run, cli_stages, cli_train
+from jobs import cli_arena, cli_ask, cli_estimate, cli_extractors, cli_index, cli_look, cli_run, cli_stages, cli_train
 from jobs.cli_terminal import Commands
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ for name, function in (
     ("run", cli_run.run),
     ("plan", cli_run.plan),
     ("estimate", cli_estimate.estimate),
+    ("preview", cli_ask.preview),
     ("stage", cli_run.stage),
     ("submit", cli_run.submit),
     ("status", cli_run.status),
@@ -60,6 +61,7 @@ for name, function in (
     ("extractors", cli_extractors.extractors),
     ("list", cli_stages.list_),
     ("describe", cli_stages.describe),
+    ("prompts", cli_ask.prompts),
     ("check", cli_stages.check),
     ("schema", cli_stages.schema),
     ("doctor", cli_stages.doctor),

@@ -14,13 +14,21 @@ def estimate(
     output: Output = None,
     workers: Workers = None,
     set_: Settings = None,
-    sample: Annotated[str, typer.Option(help="Text that is tried, in whole units of work.")] = "64MB",
+    sample: Annotated[
+        str | None,
+        typer.Option(
+            help="Text that is tried, in whole units of work; where the recipe asks a model, documents.",
+            show_default="64MB, or 200 documents",
+        ),
+    ] = None,
+    ask: Annotated[bool, typer.Option("--ask/--no-ask", help="Count prompts, and ask no model.")] = True,
     allow: Annotated[bool, typer.Option("--allow", help="Exit with 0 even where disk or memory is short.")] = False,
     json: Json = False,
 ) -> None:
     """Say how long a run will take, and what disk and memory it needs, from a trial on a sample.
 
-    Ends with exit code 2 where this machine has too little.
+    Of a recipe that asks a model it says requests, tokens, hours and cost instead, each with a 95 % interval. Ends with exit
+    code 2 where this machine has too little.
 
     [bold]Example[/bold]
 
@@ -28,13 +36,18 @@ def estimate(
     """
     ready()
     from pipeline.estimate import estimate as make
+    from pipeline.recipe import load
     from schemas.errors import OutputError, RecipeError
     from schemas.recipe import parse_bytes
+    from stages.core.asking import Asking
 
-    wanted = parse_bytes(sample)
+    inputs = [str(path) for path in input] if input else None
+    if any(isinstance(step.stage, Asking) for step in load(recipe, tuple(set_ or ())).steps):
+        _estimate_answers(recipe, sample or "200", inputs, output, tuple(set_ or ()), ask, json)
+        return
+    wanted = parse_bytes(sample or "64MB")
     if not isinstance(wanted, int):
         raise RecipeError(f"--sample is {sample!r}, expected bytes such as 64MB")
-    inputs = [str(path) for path in input] if input else None
     quiet = "none" if json else "auto"
     found = make(
         recipe, input=inputs, output=output, set=tuple(set_ or ()), sample_bytes=wanted, workers=workers, progress=quiet
@@ -45,6 +58,28 @@ def estimate(
         _tell(found)
     if found["short"] and not allow:
         raise OutputError("; ".join(found["short"]) + " (--allow lets this pass)")
+
+
+def _estimate_answers(
+    recipe: RecipeFile, sample: str, inputs: list[str] | None, output: Output, settings: tuple[str, ...], ask: bool, json: bool
+) -> None:
+    from pipeline.preview import estimate_answers
+    from schemas.errors import RecipeError
+
+    if not sample.isdigit() or not int(sample):
+        raise RecipeError(f"--sample is {sample!r}; the recipe asks a model: expected a number of documents such as 200")
+    found = estimate_answers(recipe, documents=int(sample), ask=ask, input=inputs, output=output, set=settings)
+    if json:
+        print_json(found)
+        return
+    for step in found:
+        print(f"{step['step']}: {step['model']}, tried on {step['sample']} of {step['documents']:,} documents that come to it")
+        for name in ("requests", "prompt_tokens", "completion_tokens", "hours", "cost"):
+            if (span := step[name]) is not None:
+                shown = [f"{span[key]:,.0f}" if span[key] >= 100 else f"{span[key]:.3g}" for key in ("value", "low", "high")]
+                print(f"  {name.replace('_', ' '):18} {shown[0]:>16}   ({shown[1]} to {shown[2]})")
+        if step["tokens_p50"] is not None:
+            print(f"  tokens of an answer: half have up to {step['tokens_p50']}, 95 % up to {step['tokens_p95']}")
 
 
 def _tell(found: dict[str, Any]) -> None:

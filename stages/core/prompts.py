@@ -43,7 +43,7 @@ class Prompt:
         """Raises `RecipeError` if there is no such file, or it is no template."""
         path = prompt_path(name)
         try:
-            made = cls(path, path.read_text())
+            made = cls(path, _content(path, path.stat().st_mtime_ns))
         except (OSError, UnicodeDecodeError) as error:
             known = "" if path.parent != PRESETS else f"; prompts that come with Sluice: {', '.join(preset_names())}"
             raise RecipeError(f"prompt {name!r}: {path} cannot be read: {error}{known}") from error
@@ -68,10 +68,10 @@ class Prompt:
 
     def variables(self) -> frozenset[str]:
         """Names that are filled in."""
-        from jinja2 import TemplateSyntaxError, meta
+        from jinja2 import TemplateSyntaxError
 
         try:
-            return frozenset(meta.find_undeclared_variables(_environment().parse(self.content)))
+            return _variables(self.content)
         except TemplateSyntaxError as error:
             raise RecipeError(f"{self.path}, line {error.lineno}: {error.message}") from error
 
@@ -90,6 +90,21 @@ def _environment() -> Any:
     from jinja2.sandbox import SandboxedEnvironment
 
     return SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+# A file is read and parsed once for each of its states, as stages ask for their prompts with every document.
+
+
+@lru_cache(maxsize=64)
+def _content(path: Path, modified: int) -> str:
+    return path.read_text()
+
+
+@lru_cache(maxsize=64)
+def _variables(content: str) -> frozenset[str]:
+    from jinja2 import meta
+
+    return frozenset(meta.find_undeclared_variables(_environment().parse(content)))
 
 
 @lru_cache(maxsize=64)

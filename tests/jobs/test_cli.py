@@ -65,7 +65,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 def test_every_command_has_help_with_an_example() -> None:
     commands = [[command.name] for command in app.registered_commands if command.name]
-    assert len(commands) == 17
+    assert len(commands) == 19
     for command in [*commands, ["new", "filter"], *(["index", name] for name in ("build", "add", "remove", "stat"))]:
         result = sluice(*command, "--help")
         assert result.exit_code == 0
