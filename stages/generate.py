@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from stages.core.choices import Choice
 from stages.core.generation import Generation
 from stages.core.prompts import render
 from stages.core.structured import answer_class
@@ -18,6 +19,11 @@ class Generate(Generation):
     A prompt is a Jinja template over the document's columns (`{{ text }}`); it is checked before anything runs. A file may have
     blocks named system, user and assistant. Without a slash in its name it is one that comes with Sluice: `sluice prompts`.
 
+    `choose` fills in lines of files, for personas, topics, or the examples of self-instruct (Wang et al. 2023):
+
+        generate: {prompt: persona, choose: {persona: {path: personas.txt}}, samples: 3, sampling: {temperature: 1}, ...}
+        generate: {prompt: self_instruct, choose: {examples: {path: seeds.jsonl, column: instruction, number: 6}}, ...}
+
     With `answer`, a pydantic model as `package.module:Class`, the model is held to its JSON Schema where the engine can. The
     answer is read, mended and checked; what fails is asked for again with the error. `document` is the template of the document
     that an answer becomes, over `answer` and the columns; without it, the answer as JSON.
@@ -27,6 +33,9 @@ class Generate(Generation):
 
     prompt: str | tuple[str, ...] = Field(description="prompt file, or the name of one that comes with Sluice; or several")
     fill: dict[str, Any] = Field({}, description="values for names in the prompt that are no columns")
+    choose: dict[str, Choice] = Field(
+        {}, description="names in the prompt that are filled from files, chosen by hash of id and sample: personas, examples"
+    )
     answer: str | None = Field(None, description="pydantic model of a structured answer, as package.module:Class")
     document: str | None = Field(None, description="Jinja template of the document that a structured answer becomes")
 
@@ -35,6 +44,19 @@ class Generate(Generation):
 
     def values(self) -> dict[str, Any]:
         return self.fill
+
+    def filled(self) -> Sequence[str]:
+        return tuple(self.choose)
+
+    def more_columns(self) -> Sequence[str]:
+        return ("id", "source") if self.choose else ()
+
+    def chosen(self, row: dict[str, Any], sample: int) -> dict[str, Any]:
+        seed = self.sampling.seed
+        return {name: file.choose(name, seed, row["source"], row["id"], sample) for name, file in self.choose.items()}
+
+    def files(self) -> tuple[str, ...]:
+        return (*super().files(), *(choice.path for choice in self.choose.values()))
 
     def answer_model(self) -> str | None:
         if self.answer is not None:

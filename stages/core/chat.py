@@ -178,6 +178,8 @@ class Chat:
         body |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": request.seed}
         if sampling.stop:
             body["stop"] = list(sampling.stop)
+        if request.continues:  # names of vLLM and SGLang
+            body |= {"continue_final_message": True, "add_generation_prompt": False}
         if request.schema is not None and self.endpoint.guided:
             named = {"name": "answer", "schema": request.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": named}

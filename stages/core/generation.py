@@ -25,6 +25,7 @@ ANSWER = pa.struct(
         ("sample", pa.int32()),
         ("status", pa.string()),
         ("text", pa.large_string()),
+        ("messages", pa.string()),
         ("why", pa.string()),
         ("finish_reason", pa.string()),
         ("prompt_tokens", pa.int64()),
@@ -44,6 +45,7 @@ GOOD, NOT_ASKED = ("ok", "truncated"), ("too_long", "no_text")
 WRITTEN: dict[str, pa.DataType] = {
     "kind": pa.string(),
     "parent_id": pa.string(),
+    "messages": pa.string(),
     "prompt": pa.string(),
     "prompt_hash": pa.string(),
     "model": pa.string(),
@@ -61,9 +63,10 @@ WRITTEN: dict[str, pa.DataType] = {
 class Generation(Asking):
     """Base of the stages whose answers become documents. `prompts` are asked of each document, each `samples` times.
 
-    Rows that come out have the columns `kind` (real or synthetic), `parent_id`, `prompt`, `prompt_hash`, `model`,
-    `model_revision`, `sampling` (JSON), `finish_reason`, `prompt_tokens`, `completion_tokens` and `cost` (null without prices);
-    other columns are the parent's, until a stage computes them anew. An id is the parent's with `/<prompt>-<sample>`.
+    Rows that come out have the columns `kind` (real or synthetic), `parent_id`, `messages` (of a conversation, as chat sets
+    have it: JSON of role and content, else null), `prompt`, `prompt_hash`, `model`, `model_revision`, `sampling` (JSON),
+    `finish_reason`, `prompt_tokens`, `completion_tokens` and `cost` (null without prices); other columns are the parent's,
+    until a stage computes them anew. An id is the parent's with `/<prompt>-<sample>`.
 
     An answer that cannot be used after all retries is quarantined with the raw text; its document goes on if it is kept or has
     other answers. A document without text, or too long to be asked about, is dropped for that reason unless it is kept.
@@ -91,6 +94,18 @@ class Generation(Asking):
         """What prompts are filled with besides columns."""
         return {}
 
+    def filled(self) -> Sequence[str]:
+        """Names of what `chosen` gives."""
+        return ()
+
+    def more_columns(self) -> Sequence[str]:
+        """Columns that are read though no prompt names them."""
+        return ()
+
+    def chosen(self, row: dict[str, Any], sample: int) -> dict[str, Any]:
+        """What prompts are filled with that differs from answer to answer."""
+        return {}
+
     def answer_model(self) -> str | None:
         """The pydantic model of an answer as `package.module:Class`; None for plain text."""
         return None
@@ -99,9 +114,17 @@ class Generation(Asking):
         """The document that an object becomes."""
         raise NotImplementedError
 
-    def text_fault(self, text: str) -> str | None:
+    def text_fault(self, text: str, request: Request) -> str | None:
         """What is wrong with a plain answer, in words that the model is told."""
         return None if text.strip() else "it is empty"
+
+    def object_fault(self, answer: Any, request: Request) -> str | None:
+        """What is wrong with an object that keeps its model's schema."""
+        return None
+
+    def conversation_of(self, text: str, row: dict[str, Any]) -> list[dict[str, str]] | None:
+        """The messages of a document that is a conversation; None for one that is not."""
+        return None
 
     # what follows is the same for all
 
@@ -122,9 +145,9 @@ class Generation(Asking):
         return (*super().requirements(), *tokenizer, *mending)
 
     def columns_read(self) -> tuple[str, ...]:
-        named = {name for prompt in self.prompts() for name in prompt.variables()} - set(self.values())
+        named = {name for prompt in self.prompts() for name in prompt.variables()} - set(self.values()) - set(self.filled())
         asked = {"kind"} if self.only != "all" else set()
-        return ("text", *sorted((named | asked) - {"text"}))
+        return ("text", *sorted((named | asked | set(self.more_columns())) - {"text"}))
 
     def columns_written(self) -> dict[str, pa.DataType]:
         return {ANSWERS: pa.list_(ANSWER)}
@@ -135,8 +158,9 @@ class Generation(Asking):
     def fault_of(self, request: Request, reply: Reply) -> str | None:
         kind = self.answer_model()
         if kind is None:
-            return self.text_fault(reply.text or "")
-        return parse(answer_class(kind), reply)[1] or None
+            return self.text_fault(reply.text or "", request)
+        answer, why = parse(answer_class(kind), reply)
+        return why if answer is None else self.object_fault(answer, request)
 
     def columns(self, documents: pa.Table, asked: list[list[Asked]]) -> pa.Table:
         found = []
@@ -173,11 +197,12 @@ class Generation(Asking):
             return
         for prompt in self.prompts():
             pieces = self._pieces(row["text"] or "") if "text" in prompt.variables() else [""]
-            conversations = [prompt.messages({**row, "text": piece}) for piece in pieces]
             kind = self.answer_model()
             schema = None if kind is None else answer_class(kind).model_json_schema()
             for sample in range(self.samples):
-                yield prompt, sample, [self.request(messages, sample, schema) for messages in conversations]
+                values = {**row, **self.chosen(row, sample)}
+                asked = [prompt.messages({**values, "text": piece}) for piece in pieces]
+                yield prompt, sample, [self.request(messages, sample, schema) for messages in asked]
 
     def _pieces(self, text: str) -> list[str]:
         pieces = split_text(text, self.max_text_tokens, self._counter())
@@ -202,6 +227,10 @@ class Generation(Asking):
         reasons = [piece.reply.finish_reason for piece in pieces]
         reason = next((reason for reason in reasons if reason not in ("stop", "")), reasons[-1])
         text = "\n\n".join(self._text(piece, row) for piece in pieces)
+        messages = self.conversation_of(text, row)
+        if messages is not None:
+            text = "\n\n".join(message["content"] for message in messages)
+            counts["messages"] = json.dumps(messages, ensure_ascii=False)
         return {"status": "truncated" if reason == "length" else "ok", "text": text, "finish_reason": reason, **counts}
 
     def _status(self, faulty: Asked) -> str:
@@ -262,6 +291,7 @@ class Answers(Expand):
                         "text": answer["text"],
                         "kind": "synthetic",
                         "parent_id": row["id"],
+                        "messages": answer["messages"],
                         **how,
                         "sampling": sampling,
                         "finish_reason": answer["finish_reason"],

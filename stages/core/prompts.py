@@ -32,7 +32,8 @@ class Prompt:
     """A template file, read once.
 
     A file is one message of the user, or has blocks named system, user and assistant, each a message in this order; a last
-    assistant block is how the answer has to begin. `{# version: 2 #}` in the file is told beside the answers.
+    assistant block is how the answer has to begin, and an empty user block is a turn that the model is to write. `{# version:
+    2 #}` in the file is told beside the answers.
     """
 
     path: Path
@@ -82,7 +83,8 @@ class Prompt:
             return (("user", template.render(values).strip()),)
         context = template.new_context(dict(values))
         found = [(role, "".join(template.blocks[role](context)).strip()) for role in ROLES if role in template.blocks]
-        return tuple((role, content) for role, content in found if content)
+        # an empty turn of the user at the end is one that the model is to write
+        return tuple((role, content) for role, content in found if content or role == "user")
 
 
 def _environment() -> Any:

@@ -51,6 +51,12 @@ class Request:
         object.__setattr__(self, "key", hashlib.sha256(text.encode()).hexdigest()[:32])
 
     @property
+    def continues(self) -> bool:
+        """Whether the last message is to be written on: one of the assistant, or an empty one of the user."""
+        role, content = self.messages[-1]
+        return role == "assistant" or not content
+
+    @property
     def seed(self) -> int:
         """Of this request: the same wherever and whenever it is asked."""
         return int(self.key[:7], 16)
