@@ -72,7 +72,7 @@ class CheckTranslation(Asking):
 
 
 def chrf(candidate: str, reference: str) -> float:
-    """chrF of a text against another, 0 to 1 (Popović 2015): the mean of F with beta 2 over orders of which both have n-grams."""
+    """chrF of a text against another, 0 to 1 (Popović 2015): the mean of F2 over the orders of which both have n-grams."""
     texts = ["".join(text.split()) for text in (candidate, reference)]
     scores = []
     for order in range(1, ORDERS + 1):

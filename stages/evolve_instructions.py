@@ -24,8 +24,8 @@ class EvolveInstructions(Generation):
 
     Evol-instruct (Xu et al. 2023, WizardLM, section 3.2). An evolved request is told to be at fault, and asked for again, by
     their rules of elimination that can be seen in the request itself: it says the same as the one before (the words but for
-    case, punctuation and stop words), it has nothing but punctuation and stop words, or it takes over words of the prompt ("given
-    prompt", "#Rewritten Prompt#"). The rule on answers (a short one with "sorry") is `refusal` behind `respond`.
+    case, punctuation and stop words), it has nothing but punctuation and stop words, or it takes over words of the prompt
+    ("given prompt", "#Rewritten Prompt#"). The rule on answers (a short one with "sorry") is `refusal` behind `respond`.
     """
 
     example: ClassVar[dict[str, Any]] = {"script": {}}

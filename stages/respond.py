@@ -31,6 +31,9 @@ class Respond(Generation):
     def prompt_names(self) -> Sequence[str]:
         return ("respond" if self.write == "response" else "rewrite_response",)
 
+    def values(self) -> dict[str, Any]:
+        return {"system": self.system or ""}
+
     def more_columns(self) -> Sequence[str]:
         return ("messages",) if self.write == "rewrite" else ()
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.errors import RecipeError
+from schemas.errors import InputError, RecipeError
+from stages.core.choices import Choice
 from stages.core.prompts import Prompt, preset_names, render
+from stages.core.requests import ModelName, Request, Sampling
 
 
 def prompt(folder: Path, content: str) -> Prompt:
@@ -62,7 +64,29 @@ def test_every_prompt_that_comes_with_the_package_has_a_version_and_is_about_the
         assert made.version, name
         filled = made.messages(dict.fromkeys(made.variables(), "GIVEN"))
         assert filled[-1][0] == "user", name
-        assert "GIVEN" in filled[-1][1], name
+        assert "GIVEN" in filled[-1][1] or "GIVEN" in filled[0][1], name
+
+
+def test_an_empty_turn_of_the_user_is_one_that_the_model_writes() -> None:
+    messages = Prompt.read("magpie").messages({"text": "You know rivers."})
+    assert messages == (("system", "You know rivers."), ("user", ""))
+    assert Request(ModelName("m", ""), messages, Sampling()).continues
+    assert not Request(ModelName("m", ""), (("user", "x"),), Sampling()).continues
+
+
+def test_lines_of_a_file_are_chosen_by_hash(tmp_path: Path) -> None:
+    (tmp_path / "p.txt").write_text("one\n\ntwo\nthree\n")
+    (tmp_path / "p.jsonl").write_text('{"a": "x"}\n{"a": "y"}\n')
+    plain = Choice(path=str(tmp_path / "p.txt"))
+    assert {plain.choose("id", number) for number in range(50)} == {"one", "two", "three"}
+    assert plain.choose("id", 1) == plain.choose("id", 1)
+    several = Choice(path=str(tmp_path / "p.jsonl"), column="a", number=5)
+    assert {tuple(several.choose(number)) for number in range(20)} == {("x", "y"), ("y", "x")}
+    with pytest.raises(InputError, match=r"p\.jsonl, line 1: expected JSON with the key 'b'"):
+        Choice(path=str(tmp_path / "p.jsonl"), column="b").choose("x")
+    (tmp_path / "none.txt").write_text("\n")
+    with pytest.raises(InputError, match="has no values"):
+        Choice(path=str(tmp_path / "none.txt")).choose("x")
 
 
 def test_a_template_of_a_recipe_is_filled() -> None:
