@@ -20,9 +20,13 @@ class Choice(BaseModel):
     column: str | None = Field(None, description="of JSONL, the key that is taken")
     number: int = Field(1, description="values for one prompt; with more than one it is a list", ge=1, le=64)
 
+    def lines(self) -> list[str]:
+        """All values. Raises `InputError` if a line has none, or the file."""
+        return _values(self.path, self.column, Path(self.path).stat().st_mtime_ns)
+
     def choose(self, *key: str | int) -> Any:
         """The value, or the list of different values, that a key stands for."""
-        values = _values(self.path, self.column, Path(self.path).stat().st_mtime_ns)
+        values = self.lines()
         if self.number == 1:
             return values[_hash(*key) % len(values)]
         order = sorted(range(len(values)), key=lambda at: _hash(*key, at))
