@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.results_format import duration, number, one_line, plain, share, short, size
+from pipeline.results_models import asked_of_models
 from pipeline.results_story import SIGN
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ Cell = str | Text
 
 def print_funnel(run: "Run", console: Console) -> None:
     """The headline, the steps with what each left and took, and the warnings."""
-    _print_funnel(_head(run.manifest, run.state, run.note), run.funnel().to_dicts(), run.warnings, console)
+    head, asked = _head(run.manifest, run.state, run.note), asked_of_models(run.steps)
+    _print_funnel(head, run.funnel().to_dicts(), asked, run.warnings, console)
 
 
 def print_rules(run: "Run", console: Console) -> None:
@@ -123,7 +125,7 @@ def print_inspect(path: str | Path, console: Console, json: bool = False) -> Non
         return
     run = facts["run"]
     if run is not None:
-        _print_funnel(_head(run, run["state"], run["note"]), run["funnel"], run["warnings"], console)
+        _print_funnel(_head(run, run["state"], run["note"]), run["funnel"], run["asked"], run["warnings"], console)
     _print_files(facts, console)
     _print_schema(facts, console)
     for title, rows in facts["groups"].items():
@@ -194,7 +196,9 @@ def _head(manifest: dict[str, Any], state: str, note: str | None) -> list[Text]:
     return [*lines, Text(f"{kept}, in {duration(manifest.get('seconds'))}")]
 
 
-def _print_funnel(head: list[Text], rows: list[dict[str, Any]], warnings: list[str], console: Console) -> None:
+def _print_funnel(
+    head: list[Text], rows: list[dict[str, Any]], asked: list[str], warnings: list[str], console: Console
+) -> None:
     _print(console, *head)
     wide = console.width >= 100
     bad = any(row["quarantined"] for row in rows)
@@ -213,6 +217,7 @@ def _print_funnel(head: list[Text], rows: list[dict[str, Any]], warnings: list[s
         lines.append([*cells, size(row["bytes_out"]), Text(duration(row["seconds"]), "dim")])
     titles = ["step", *(["kept of all"] if wide else []), ">left", ">of all", ">dropped", "?>of step"]
     _print(console, _table(console, [*titles, *([">failed"] if bad else []), "?>text", "?>time"], lines))
+    _print(console, *(_text(line) for line in asked))
     for warning in warnings:
         _print(console, Text.assemble(("! ", "bold yellow"), plain(warning)))
 

@@ -17,6 +17,7 @@ from pipeline.report_charts import Chart, bar, chart_of
 from pipeline.report_histograms import histograms
 from pipeline.results import Run
 from pipeline.results_format import duration, limit_brief, limit_text, number, one_line, plain, share, short, size
+from pipeline.results_models import asked_of_models
 from pipeline.results_story import SIGN
 
 HERE = Path(__file__).parent
@@ -104,6 +105,7 @@ def _content(run: Run) -> dict[str, Any]:
         "examples": _examples(run),
         "clusters": _clusters(run),
         "facts": [(step["step"], _facts(step["facts"])) for step in run.steps if step.get("facts")],
+        "asked": asked_of_models(run.steps),
         "edits": [(step["step"], step["edits"].items()) for step in run.steps if step.get("edits")],
         "groups": [("Source", _groups(manifest.get("sources"))), ("Language", _groups(manifest.get("languages")))],
         "quality": _quality(run),

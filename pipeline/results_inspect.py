@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline import results_ledger
 from pipeline.results import Run
+from pipeline.results_models import asked_of_models
 from schemas.errors import InputError
 
 GROUPS = {"language": ("language", "lang"), "source": ("source",)}
@@ -55,7 +56,8 @@ def _files(root: Path, run: Run | None) -> list[Path]:
 def _run(run: Run) -> dict[str, Any]:
     keys = ("name", "fingerprint", "engine", "started", "seconds", "counts", "token_counter")
     told = {key: run.manifest.get(key) for key in keys}
-    return {**told, "state": run.state, "note": run.note, "funnel": run.funnel().to_dicts(), "warnings": run.warnings}
+    told |= {"state": run.state, "note": run.note, "funnel": run.funnel().to_dicts()}
+    return {**told, "asked": asked_of_models(run.steps), "warnings": run.warnings}
 
 
 def _footers(root: Path, paths: list[Path]) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.results_format import number, share
+from pipeline.results_models import from_scripts
 
 Manifest = Mapping[str, Any]
 
@@ -19,11 +20,17 @@ def warnings_of(manifest: Manifest) -> list[str]:
         *_survivors(manifest, int(options.get("min_documents") or 1)),
         *_steps(manifest),
         *_alarms(manifest),
+        *_scripts(manifest),
         *_other_languages(manifest),
         *_sources(manifest, float(options.get("source_loss", 0.95))),
         *_languages(manifest),
         *_inputs(manifest),
     ]
+
+
+def _scripts(manifest: Manifest) -> list[str]:
+    names = from_scripts(manifest.get("steps") or [])
+    return [f"The answers of {_listed(names)} come from a script, not from a model: give an endpoint."] if names else []
 
 
 def _survivors(manifest: Manifest, least: int) -> list[str]:

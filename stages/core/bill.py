@@ -35,10 +35,11 @@ class Bill:
     def __init__(self, budget: Budget, cost: Cost, path: Path) -> None:
         self.reached: str | None = None
         self._budget, self._cost, self._path = budget, cost, path
-        self._spent = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0, "unanswered": 0}
+        self._spent = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0, "unanswered": 0, "seconds": 0.0}
         if path.is_file():
             self._spent |= orjson.loads(path.read_bytes())
         self._flying = [0, 0]
+        self._begun: float | None = None
         self._lock = threading.Lock()
         self._saved = time.monotonic()
 
@@ -46,8 +47,8 @@ class Bill:
         """Whether one more may be asked; it counts as asked then, with the most tokens that it may have."""
         budget, (prompt, completion) = self._budget, _most(request)
         with self._lock:
-            prompts = self._spent["prompt_tokens"] + self._flying[0] + prompt
-            completions = self._spent["completion_tokens"] + self._flying[1] + completion
+            prompts = int(self._spent["prompt_tokens"]) + self._flying[0] + prompt
+            completions = int(self._spent["completion_tokens"]) + self._flying[1] + completion
             if budget.max_requests is not None and self._spent["requests"] >= budget.max_requests:
                 self.reached = f"max_requests: {budget.max_requests}"
             elif budget.max_tokens is not None and prompts + completions > budget.max_tokens:
@@ -56,6 +57,7 @@ class Bill:
                 self.reached = f"max_cost: {budget.max_cost:g}"
             else:
                 self._spent["requests"] += 1
+                self._begun = self._begun or time.monotonic()
                 self._flying = [self._flying[0] + prompt, self._flying[1] + completion]
                 return True
             return False
@@ -75,16 +77,23 @@ class Bill:
         """Keep what was spent."""
         with self._lock:
             self._save()
+            self._begun = None
 
     def _save(self) -> None:
+        if self._begun is not None:
+            now = time.monotonic()
+            self._spent["seconds"] += now - self._begun
+            self._begun = now
         staged = self._path.with_name(f".{self._path.name}")
         staged.write_bytes(orjson.dumps(self._spent))
         staged.rename(self._path)
         self._saved = time.monotonic()
 
     def facts(self) -> dict[str, Any]:
-        """What this run asked for; answers that stood before are not in it."""
-        return {**self._spent, "cost": self._cost(self._spent["prompt_tokens"], self._spent["completion_tokens"])}
+        """What this run asked for; answers that stood before are not in it. `seconds` is the time that went by while asking."""
+        prompts, completions = int(self._spent["prompt_tokens"]), int(self._spent["completion_tokens"])
+        counts = {name: round(value, 3) if name == "seconds" else int(value) for name, value in self._spent.items()}
+        return {**counts, "cost": self._cost(prompts, completions)}
 
     def told(self, step: str) -> str:
         """Why a run stops here, and how it goes on."""

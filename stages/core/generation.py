@@ -1,6 +1,7 @@
 """New documents from old ones, made by a chat model: the question, the answer, and the rows that come of it."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
@@ -175,15 +176,18 @@ class Generation(Asking):
 
     def facts_of(self, answers: Sequence[Saved]) -> dict[str, Any]:
         statuses: dict[str, int] = {}
+        lengths: Counter[int] = Counter()
         tokens = [0, 0]
         for saved in answers:
             column = pc.list_flatten(saved.read()[ANSWERS]).combine_chunks()
             for found in column.field("status").value_counts().to_pylist():
                 statuses[found["values"]] = statuses.get(found["values"], 0) + found["counts"]
+            lengths.update(column.field("completion_tokens").drop_null().to_pylist())
             for at, name in enumerate(("prompt_tokens", "completion_tokens")):
                 tokens[at] += pc.sum(column.field(name)).as_py() or 0
         told = [{"name": p.name, "hash": p.hash, "version": p.version, "content": p.content} for p in self.prompts()]
         spent = {"prompt_tokens": tokens[0], "completion_tokens": tokens[1], "cost": self.cost(*tokens)}
+        spent |= {"tokens_p50": _quantile(lengths, 0.5), "tokens_p95": _quantile(lengths, 0.95)}
         return {"statuses": dict(sorted(statuses.items())), **spent, "prompts": told}
 
     def _rows(self, documents: pa.Table) -> Iterator[dict[str, Any]]:
@@ -243,6 +247,16 @@ class Generation(Asking):
         if kind is None:
             return (piece.reply.text or "").strip()
         return self.document_of(parse(answer_class(kind), piece.reply)[0], row)
+
+
+def _quantile(counts: Counter[int], share: float) -> int | None:
+    """The value up to which a share of what was counted goes."""
+    left = share * counts.total()
+    for value in sorted(counts):
+        left -= counts[value]
+        if left <= 0:
+            return value
+    return None
 
 
 class Answers(Expand):

@@ -95,20 +95,34 @@ class Scripted:
         return None
 
 
-def retell(request: Request) -> str:
-    """The document of a prompt, told in another order: its last sentence first. With a schema, an object that keeps it.
+WORDS = {
+    "and": "as well as", "but": "yet", "also": "too", "because": "since", "if": "whenever", "such": "so", "about": "on",
+    "many": "a lot of", "most": "the greater part of", "some": "a few", "other": "further", "often": "many times",
+    "use": "employ", "uses": "employs", "used": "employed", "using": "with", "make": "produce", "makes": "produces",
+    "made": "produced", "show": "display", "shows": "displays", "need": "require", "needs": "requires", "get": "obtain",
+    "gets": "obtains", "want": "wish", "large": "big", "small": "little", "same": "identical", "different": "unlike",
+    "however": "still", "therefore": "so", "which": "that", "each": "every", "first": "at the outset", "through": "by way of",
+}  # fmt: skip
+"""other words for some that are everywhere, which change neither names nor numbers"""
 
-    The document is the longest paragraph group between the last line that ends with a colon and the end of the message, which
-    is where the templates of this package put it.
+
+def retell(request: Request) -> str:
+    """The document of a prompt with other words for some of its words; with a schema, an object that keeps it.
+
+    The document is what stands behind the line "Text:", where the prompts of this package put it. Not well written, but true to
+    its source, as a trial needs it.
     """
-    text = request.messages[-1][1] if request.messages[-1][0] == "user" else request.messages[0][1]
-    # a question that follows up has the document in the first message
-    document = next((content for role, content in request.messages if role == "user"), text)
-    document = document.rpartition("\n\nText:\n")[2].strip()
+    # a question that follows up has the document in the first message of the user
+    asked = next((content for role, content in request.messages if role == "user"), "")
+    document = asked.rpartition("\n\nText:\n")[2].strip()
     if request.schema is not None:
         return _filled(request.schema, document)
-    sentences = re.split(r"(?<=[.!?])\s+", document)
-    return " ".join([sentences[-1], *sentences[:-1]])
+    return re.sub(r"[A-Za-z]+", lambda found: _other_word(found[0]), document)
+
+
+def _other_word(word: str) -> str:
+    other = WORDS.get(word.lower(), word)
+    return other.capitalize() if other != word and word[0].isupper() else other
 
 
 def _filled(schema: Any, document: str) -> str:
