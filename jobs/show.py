@@ -210,6 +210,10 @@ def _print_funnel(
         dropped = (
             Text(f"-{number(row['dropped'])}", "red") if row["dropped"] else Text("0" if row["kind"] != "map" else "", "dim")
         )
+        if row["rows_dropped"] > row["dropped"]:
+            dropped.append(f" ({number(row['rows_dropped'])} rows)", "red")
+        elif row["added"]:
+            dropped = Text(f"+{number(row['added'])} rows", "green")
         lost = share(row["dropped"], row["documents_in"]) if row["dropped"] else ""
         cells += [number(row["documents_out"]), share(row["cumulative_fraction"]), dropped, lost]
         if bad:

@@ -72,13 +72,17 @@ class Run:
         return list(dict.fromkeys([*(self.manifest.get("warnings") or []), *warnings_of(self.manifest)]))
 
     def funnel(self) -> "pl.DataFrame":
-        """One row per step: documents, bytes and tokens in and out, dropped, quarantined, shares of documents kept, seconds."""
+        """One row per step: documents, bytes and tokens in and out, dropped, quarantined, shares of documents kept, seconds.
+
+        A document is dropped with the last of its rows; `rows_dropped` counts the rows that fell by the step's rules, more than
+        the documents where several were made of one. `added` are rows beyond the first of each document.
+        """
         import polars as pl
 
         came = self._came_in()
         schema: dict[str, Any] = {"step": pl.String, "kind": pl.String}
         schema |= {f"{unit}_{side}": pl.Int64 for unit in ("documents", "bytes", "tokens") for side in ("in", "out")}
-        schema |= {"dropped": pl.Int64, "quarantined": pl.Int64, "edited": pl.Int64}
+        schema |= dict.fromkeys(("dropped", "rows_dropped", "quarantined", "edited", "added"), pl.Int64)
         schema |= {"kept_fraction": pl.Float64, "cumulative_fraction": pl.Float64, "seconds": pl.Float64}
         rows = []
         for step in self.steps:
@@ -86,7 +90,8 @@ class Run:
             for unit in ("documents", "bytes", "tokens"):
                 row |= {f"{unit}_{side}": (step.get(side) or {}).get(unit) for side in ("in", "out")}
             row |= {side: (step.get(side) or {}).get("documents", 0) for side in ("dropped", "quarantined")}
-            row["edited"] = step.get("edited", 0)
+            row |= {"edited": step.get("edited", 0), "added": step.get("added", 0)}
+            row["rows_dropped"] = sum(rule.get("first") or 0 for rule in step.get("rules") or [])
             row["kept_fraction"] = _fraction(row["documents_out"], row["documents_in"])
             row["cumulative_fraction"] = _fraction(row["documents_out"], came)
             rows.append(row)

@@ -56,6 +56,9 @@ def test_all_engines_workers_and_batch_sizes_give_the_same_bytes(
     place = tmp_path / "0" / "run"
     if recipe.stem == "demo":
         settings.append("mix.tokens=null")  # as many as there are: this is less than the sample
+    if recipe.stem == "rephrase":
+        settings.append("rephrase.styles=[distill]")
+        corpus = corpus[:1]
     if recipe.stem == "web":
         corpus = [str(HOME / "jobs" / "sample" / "pages.warc.gz")]
     first = pipeline.run(recipe, input=corpus, output=place, engine="local", workers=1, set=settings, progress="none")

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from chat_server import Body, ChatServer
@@ -371,3 +372,32 @@ def test_a_prompt_over_a_column_that_nobody_writes_is_an_error(tmp_path: Path) -
         curate(tmp_path / "out", source(tmp_path, 1), [stage])
     filled = {"generate": {**stage["generate"], "fill": {"title": "T"}}}
     assert len(documents(curate(tmp_path / "out", source(tmp_path, 1), [filled]))) == 1
+
+
+def test_the_recipe_makes_a_mixed_set_whose_rows_are_followed_to_their_sources(tmp_path: Path) -> None:
+    home = Path(__file__).parents[2]
+    table = pq.read_table(home / "jobs/sample/manuals-00.parquet")
+    short = table.filter(pc.less(pc.utf8_length(table["text"]), 6000))
+    pq.write_table(short, tmp_path / "short.parquet")
+    recipe, entry = home / "jobs/recipes/rephrase.yaml", str(tmp_path / "short.parquet")
+    result = run(recipe, input=entry, output=tmp_path / "out", engine="local", progress="none")
+    told = result.manifest["counts"]
+    assert told["in"]["documents"] == sum(told[name]["documents"] for name in ("out", "dropped", "quarantined"))
+    rows = documents(result)
+    tokens = {kind: sum(row["token_count"] for row in rows if row["kind"] == kind) for kind in ("real", "synthetic")}
+    assert tokens["synthetic"] / sum(tokens.values()) == pytest.approx(0.3, abs=0.02)
+    real = {row["id"] for row in rows if row["kind"] == "real"}
+    made = [row for row in rows if row["kind"] == "synthetic"]
+    assert len(made) > 10
+    for row in made[:10]:
+        (story,) = result.why(row["id"])
+        assert story.outcome == "kept"
+        assert story.made_from is not None
+        assert (story.made_from.id, story.made_from.step) == (row["parent_id"], "rephrase")
+        assert story.made_from.how["prompt_hash"] == row["prompt_hash"]
+        (parent,) = result.why(row["parent_id"])
+        assert row["id"] in {child.id for child in parent.made_into}
+        assert parent.outcome == ("kept" if row["parent_id"] in real else "dropped")
+    lost = pq.read_table(result.path / "ledger/drops").to_pylist()
+    assert {row["step"] for row in lost if "/" in row["id"]} >= {"grounded", "minhash_dedup_2"}
+    assert any("come from a script" in warning for warning in result.warnings)
