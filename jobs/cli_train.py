@@ -1,4 +1,4 @@
-"""The `sluice train` commands: classifiers from labelled documents."""
+"""The `sluice train` commands: classifiers from labelled documents, language models from clean ones."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,12 +8,7 @@ import typer
 from jobs.cli_run import Json
 from jobs.cli_terminal import print_json, ready, screen
 
-train = typer.Typer(no_args_is_help=True, help="Train classifiers on labelled documents.")
-
-
-@train.callback()
-def _train() -> None:
-    """Keeps `quality` a command of its own while it is the only one."""
+train = typer.Typer(no_args_is_help=True, help="Train classifiers and language models on documents.")
 
 
 @train.command()
@@ -73,6 +68,55 @@ def quality(
         print_json(card)
     else:
         _tell(card, output)
+
+
+@train.command()
+def perplexity(
+    files: Annotated[
+        list[str],
+        typer.Option("--input", help="Clean documents: Parquet or JSONL (.gz, .zst), folder or glob; may be repeated."),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the model: model.arpa and its card.")],
+    order: Annotated[int, typer.Option(help="Longest n-gram, 2 to 6.")] = 5,
+    text: Annotated[str, typer.Option(help="The column of the text.")] = "text",
+    sentencepiece: Annotated[
+        Path | None, typer.Option(help="A model of sentencepiece that cuts texts into pieces.", show_default="words")
+    ] = None,
+    min_count: Annotated[int, typer.Option(min=1, help="Words that occur less often are unknown.")] = 2,
+    prune_from: Annotated[
+        int | None, typer.Option(help="Leave out n-grams of so many words or more that occur once.", show_default="none")
+    ] = None,
+    held_back: Annotated[float, typer.Option(help="Share of the texts, by hash, that is judged instead of trained on.")] = 0.05,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split.")] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Write over an earlier model.")] = False,
+    json: Json = False,
+) -> None:
+    """Train an n-gram language model of clean documents, and write its card beside it.
+
+    Modified Kneser-Ney, interpolated, as KenLM's lmplz estimates. The same documents and options give the same bytes, in any
+    order of files. Memory goes by the different n-grams. Use it as `score_perplexity: {model: FOLDER}`.
+
+    [bold]Example[/bold]
+
+    sluice train perplexity --input wiki.parquet --output models/wiki --order 5 --prune-from 3
+    """
+    ready()
+    from pipeline.perplexity_training import Options, train_perplexity
+
+    options = Options(order=order, min_count=min_count, prune_from=prune_from, seed=seed)
+    card = train_perplexity(files, output, options, text, sentencepiece, held_back, force)
+    if json:
+        print_json(card)
+        return
+    read, counts, held = card["input"], card["counts"], card["held_back"]
+    print(f"{read['trained']:,} documents to train on, {read['held_back']:,} held back; {counts['tokens']:,} tokens")
+    for size, row in enumerate(card["orders"], 1):
+        pruned = f", {row['pruned']:,} pruned" if row["pruned"] else ""
+        fallback = "; too few to find discounts, fixed ones taken" if row["discounts_by_fallback"] else ""
+        print(f"  {row['ngrams']:,} n-grams of order {size}{pruned}{fallback}")
+    low, high = held["quantiles"]["33"], held["quantiles"]["67"]
+    print(f"held back: perplexity {held['perplexity']:,}; a third of the documents below {low:,}, a third above {high:,}")
+    print(f"{output}, {card['model']['bytes']:,} bytes; its card: {output / 'card.md'}")
 
 
 def _tell(card: dict[str, Any], output: Path) -> None:
