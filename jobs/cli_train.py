@@ -1,5 +1,6 @@
 """The `sluice train` commands: classifiers from labelled documents, language models from clean ones."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -119,21 +120,121 @@ def perplexity(
     print(f"{output}, {card['model']['bytes']:,} bytes; its card: {output / 'card.md'}")
 
 
-def _tell(card: dict[str, Any], output: Path) -> None:
-    from rich.table import Table
+class Kind(StrEnum):
+    """Layers of a head."""
 
+    linear = "linear"
+    mlp = "mlp"
+
+
+class Target(StrEnum):
+    """What a head gives."""
+
+    classes = "classes"
+    regression = "regression"
+
+
+class Calibration(StrEnum):
+    """How classes' outputs become probabilities."""
+
+    platt = "platt"
+    isotonic = "isotonic"
+    none = "none"
+
+
+@train.command()
+def head(
+    model: Annotated[str, typer.Option(help="Folder of an embedding model: sentence-transformers or model2vec.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The folder of the head and its card.")],
+    positive: Annotated[
+        list[str] | None, typer.Option(help="Good documents: Parquet or JSONL (.gz, .zst), folder or glob; may be repeated.")
+    ] = None,
+    negative: Annotated[list[str] | None, typer.Option(help="Other documents, in the same forms; may be repeated.")] = None,
+    labels: Annotated[
+        list[str] | None, typer.Option(help="Instead, documents with a column of labels, in the same forms; may be repeated.")
+    ] = None,
+    label_column: Annotated[str | None, typer.Option(help="The column of the labels: names of classes, or scores.")] = None,
+    kind: Annotated[Kind, typer.Option(help="One layer, or two with ReLU between them.")] = Kind.linear,
+    target: Annotated[Target, typer.Option(help="Classes, or a score such as FineWeb-Edu's 0 to 5.")] = Target.classes,
+    calibration: Annotated[Calibration, typer.Option(help="Of classes, on documents of their own.")] = Calibration.platt,
+    text: Annotated[str, typer.Option(help="The column of the text.")] = "text",
+    prefix: Annotated[str, typer.Option(help="Put before each text, where the model was trained with one.")] = "",
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, help="Tokens of a text that are read.", show_default="the model's own limit")
+    ] = None,
+    held_back: Annotated[
+        float, typer.Option(help="Share of the texts, by hash, that is judged, and as many again to calibrate, not trained on.")
+    ] = 0.1,
+    l2: Annotated[float, typer.Option(min=0, help="Weight of the weights' squares beside the mean loss.")] = 1e-3,
+    hidden: Annotated[int, typer.Option(min=1, help="Numbers between the layers of an mlp.")] = 64,
+    epochs: Annotated[int, typer.Option(min=1, help="How often an mlp sees each document, at most.")] = 30,
+    lr: Annotated[float, typer.Option(help="Learning rate of an mlp.")] = 1e-3,
+    cut: Annotated[
+        float | None,
+        typer.Option(help="The cut to judge.", show_default="3; of classes where recall and false positives differ most"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split and the first weights.")] = 1,
+    force: Annotated[bool, typer.Option("--force", help="Write over an earlier head.")] = False,
+    json: Json = False,
+) -> None:
+    """Train a small classifier or a score on the embeddings of labelled documents, and write its card.
+
+    The embedding model stays as it is. The same documents, options and seed give the same head on the same kind of machine. Use
+    it as `score_head: {head: FOLDER, model: EMBEDDING_FOLDER}`.
+
+    [bold]Example[/bold]
+
+    sluice train head --model minilm --labels rated.parquet --label-column score --target regression --output heads/edu
+    """
+    ready()
+    from pipeline.head_fitting import Fitting
+    from pipeline.head_training import Labelled, Options, train_head
+
+    options = Options(
+        kind=kind.value,
+        target=target.value,
+        calibration=calibration.value,
+        fitting=Fitting(l2=l2, hidden=hidden, epochs=epochs, lr=lr),
+        held_back=held_back,
+        cut=cut,
+        seed=seed,
+    )
+    documents = Labelled(positive or (), negative or (), labels or (), label_column, text)
+    card = train_head(documents, model, output, options, prefix, max_tokens, force)
+    if json:
+        print_json(card)
+        return
+    read = card["input"]
+    print(f"{read['trained']:,} documents to train on, {read['calibrated']:,} to calibrate, {read['held_back']:,} held back")
+    _tell_figures(card)
+    if "cut" in card:
+        _tell_samples(card)
+    print(f"{output}; its card: {output / 'card.md'}")
+
+
+def _tell(card: dict[str, Any], output: Path) -> None:
     for label, count in card["classes"].items():
         left_out = {"copies": count["copies"], "in both classes": count["in_both_classes"], "faults": count["faults"]}
         beside = "".join(f", {number:,} {name}" for name, number in left_out.items() if number)
         print(f"{label}: {count['trained']:,} documents to train on, {count['held_back']:,} held back{beside}")
+    _tell_figures(card)
+    _tell_samples(card)
+    print(f"{output}, {card['model']['bytes']:,} bytes; its card: {output.with_suffix('.md')}")
+
+
+def _tell_figures(card: dict[str, Any]) -> None:
+    from rich.table import Table
+
     table = Table(box=None, header_style="bold", pad_edge=False)
     for head in ("held back", "value", "95 % from", "to"):
         table.add_column(head, justify="left" if head == "held back" else "right")
     for name, row in card["figures"].items():
-        table.add_row(name.replace("_", " "), *(f"{row[key]:.4f}" for key in ("value", "low", "high")))
+        table.add_row(name.replace("_", " "), *(f"{row[key]:.4f}" if key in row else "" for key in ("value", "low", "high")))
     screen().print(table)
+
+
+def _tell_samples(card: dict[str, Any]) -> None:
     print(f"cut: {card['cut']['value']:.4f} ({card['cut']['chosen']}); on both sides of it:")
     for sample in card["samples"]:
         fate = "kept    " if sample["kept"] else "not kept"
         print(f"  {fate} {sample['label']} {sample['score']:.4f}  {sample['text'][:80]}")
-    print(f"{output}, {card['model']['bytes']:,} bytes; its card: {output.with_suffix('.md')}")
