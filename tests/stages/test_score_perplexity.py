@@ -1,5 +1,8 @@
 """Perplexity is CCNet's measure of KenLM's scores, by language."""
 
+import random
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,9 @@ from pydantic import ValidationError
 
 from pipeline.kneser_ney import estimate, write_arpa
 from pipeline.ngram_counts import count
+from pipeline.specimens import TEXTS
 from schemas.errors import InputError
-from stages.core.lm_text import normalized, token_lines, words
+from stages.core.lm_text import _SIGNS, normalized, token_lines, words
 from stages.score_perplexity import EXAMPLE, ScorePerplexity
 
 RIVER = "The river rises in the hills."
@@ -66,6 +70,25 @@ def test_text_like_the_model_s_has_a_lower_perplexity_and_no_tokens_have_none() 
 )
 def test_lines_are_normalised_as_ccnet_does(line: str, expected: str) -> None:
     assert normalized(line) == expected
+
+
+def test_any_line_is_normalised_step_by_step() -> None:
+    marks = {mark: sign for sign, marks in _SIGNS.items() for mark in marks}
+
+    def slowly(line: str) -> str:
+        line = unicodedata.normalize("NFD", line.strip().lower())
+        line = "".join(char for char in line if unicodedata.category(char) != "Mn")
+        line = "".join(marks.get(char, char) for char in re.sub(r"\d", "0", line))
+        return "".join(char for char in line if not (ord(char) < 32 or 127 <= ord(char) < 160))
+
+    chance = random.Random(4)
+    for line in [*TEXTS, *(made(chance) for _ in range(500))]:
+        assert normalized(line) == slowly(line)
+
+
+def made(chance: random.Random) -> str:
+    ranges = ((0, 0x250), (0x300, 0x370), (0x600, 0xE80), (0x2000, 0x3100), (0xAC00, 0xAD00), (0xFF00, 0xFFEF))
+    return "".join(chr(chance.randrange(*chance.choice(ranges))) for _ in range(30))
 
 
 def test_words_are_runs_of_letters_and_single_marks() -> None:
