@@ -163,7 +163,7 @@ def kenlm(trained_on: list[str], texts: list[str], path: Path) -> list[float]:
     from pipeline.kneser_ney import estimate, write_arpa
     from pipeline.ngram_counts import count
 
-    model = estimate(count((line for text in trained_on for line in sentences(text)), 3, 2, path.parent))
+    model = estimate(count((line for text in trained_on for line in sentences(text)), 3, 2, path.parent), path.parent)
     write_arpa(model, path)
     print(f"{path.name}: {[order['ngrams'] for order in model.facts()]} n-grams", file=sys.stderr)
     lines = [[" ".join(words) for words in sentences(text)] for text in texts]

@@ -12,14 +12,15 @@ The shortest is interpolated with 1 / V, V the words, `</s>` and `<unk>`. As in 
 where n-grams are pruned, whose whole counts then are left to the shorter ones.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
 from pipeline.ngram_counts import BEGIN, UNKNOWN, Counts
 
@@ -29,12 +30,24 @@ FALLBACK = (0.5, 1.0, 1.5)
 
 @dataclass(frozen=True)
 class Order:
-    """N-grams of one order, sorted: `w1` to `wn`, `p`, and, but for the longest, `left` (1 where it is no context)."""
+    """N-grams of one order in a file of Arrow, sorted: `w1` to `wn`, `p`, but for the longest `left` (1 of no context)."""
 
-    table: pl.DataFrame
+    file: Path
     discounts: tuple[float, float, float]
     fallback: bool
+    ngrams: int
     pruned: int
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """The n-grams, mapped from the file."""
+        return _mapped(self.file)
+
+
+def _mapped(file: Path) -> pl.DataFrame:
+    found = pl.from_arrow(pa.ipc.open_file(pa.memory_map(str(file))).read_all())
+    assert isinstance(found, pl.DataFrame)
+    return found
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ class Model:
         """JSON-ready: n-grams, discounts and what was pruned, by order."""
         return [
             {
-                "ngrams": order.table.height,
+                "ngrams": order.ngrams,
                 "pruned": order.pruned,
                 "discounts": [round(discount, 6) for discount in order.discounts],
                 "discounts_by_fallback": order.fallback,
@@ -57,64 +70,81 @@ class Model:
         ]
 
 
-def estimate(counts: Counts, prune_from: int | None = None) -> Model:
-    """The model. With `prune_from`, n-grams of so many words or more that occur once are left out (not below 2)."""
+def estimate(counts: Counts, folder: Path, prune_from: int | None = None) -> Model:
+    """The model. With `prune_from`, n-grams of so many words or more that occur once are left out (not below 2).
+
+    One order at a time is in memory, the others are files in the folder: the peak is some 270 bytes for each longest n-gram.
+    """
     if prune_from is not None and prune_from < 2:
         raise ValueError(f"prune_from is {prune_from}, expected 2 or more: words that occur once are `min_count`'s")
-    tables = _adjusted(counts)
+    _adjusted(counts, folder)
     orders: list[Order] = []
-    before: pl.DataFrame | None = None
-    for size, table in enumerate(tables, 1):
+    for size in range(1, counts.order + 1):
+        table = _mapped(folder / f"adjusted-{size}")
         discounts = _discounts(table["adjusted"].to_numpy())
-        keys = [f"w{at}" for at in range(1, size + 1)]
-        pruned = pl.lit(prune_from is not None and size >= prune_from) & (pl.col("raw") == 1)
-        measured = table.with_columns(pruned=pruned, discount=_discount(discounts or FALLBACK))
-        # whole numbers are summed, since sums of floats depend on the order in which threads add them
-        contexts = measured.group_by(keys[:-1] or pl.lit(0)).agg(
-            pl.col("adjusted").sum().alias("total"),
-            (pl.col("adjusted") * pl.col("pruned")).sum().alias("given"),
-            *(
-                ((pl.col("adjusted").clip(upper_bound=3) == at) & ~pl.col("pruned")).cast(pl.Int64).sum().alias(f"n{at}")
-                for at in (1, 2, 3)
-            ),
-        )
-        taken = sum((pl.col(f"n{at}") * (discounts or FALLBACK)[at - 1] for at in (1, 2, 3)), pl.lit(0.0))
-        contexts = contexts.with_columns(left=(taken + pl.col("given")) / pl.col("total"))
-        kept = measured.filter(~pl.col("pruned"))
-        if before is None:
-            total, left = (contexts[name].item() for name in ("total", "left"))
-            uniform = 1.0 / (len(counts.words) - 2)
-            share = (pl.col("adjusted") - pl.col("discount")) / total + left * uniform
-            found = _with_marks(kept.select(*keys, p=share), left * uniform)
-        else:
-            found = kept.join(contexts.select(*keys[:-1], "total", "left"), on=keys[:-1], how="left")
-            shorter = before.rename({f"w{at}": f"w{at + 1}" for at in range(1, size)}).rename({"p": "lower"})
-            found = found.join(shorter, on=keys[1:], how="left")
-            share = (pl.col("adjusted") - pl.col("discount")) / pl.col("total") + pl.col("left") * pl.col("lower")
-            found = found.select(*keys, p=share)
-            told = contexts.select(*keys[:-1], "left")
-            last = orders[-1]
-            with_left = last.table.join(told, on=keys[:-1], how="left").with_columns(pl.col("left").fill_null(1.0))
-            orders[-1] = Order(with_left.sort(keys[:-1]), last.discounts, last.fallback, last.pruned)
-        before = found.sort(keys)
-        orders.append(Order(before, discounts or FALLBACK, discounts is None, table.height - kept.height))
+        pruned = pl.lit(prune_from is not None and size >= prune_from) & pl.col("once")
+        table = table.with_columns(pruned=pruned).drop("once")
+        found = _probabilities(table, discounts or FALLBACK, orders[-1] if orders else None, len(counts.words) - 2)
+        file = folder / f"order-{size}"
+        found.write_ipc(file, compression="uncompressed")
+        orders.append(Order(file, discounts or FALLBACK, discounts is None, found.height, int(table["pruned"].sum())))
+        del table, found
+        (folder / f"adjusted-{size}").unlink()
     return Model(orders, counts.words)
 
 
-def _adjusted(counts: Counts) -> list[pl.DataFrame]:
-    """Of each order from the shortest, words, `raw` (how often it occurs) and `adjusted` counts."""
-    table = counts.table.rename({"count": "raw"}).with_columns(adjusted=pl.col("raw"))
-    found = []
+def _adjusted(counts: Counts, folder: Path) -> None:
+    """Write of each order words, `adjusted` counts, and whether an n-gram is there `once`, sorted."""
+    table = counts.table.with_columns(adjusted=pl.col("count")).rename({"count": "raw"})
     for size in range(counts.order, 0, -1):
-        found.append(table.filter(pl.col("w1") != 0))
-        if size == 1:
-            break
-        # before the beginning of a sentence there is nothing that could differ
-        differs = pl.when(pl.col("w1") == 0).then(pl.col("adjusted")).otherwise(1)
-        shorter = [f"w{at}" for at in range(2, size + 1)]
-        table = table.group_by(shorter).agg(pl.col("raw").sum(), differs.sum().alias("adjusted"))
-        table = table.rename({f"w{at}": f"w{at - 1}" for at in range(2, size + 1)})
-    return found[::-1]
+        keys = [f"w{at}" for at in range(1, size + 1)]
+        told = table.filter(pl.col("w1") != 0).select(*keys, pl.col("adjusted"), once=pl.col("raw") == 1)
+        told.sort(keys).write_ipc(folder / f"adjusted-{size}", compression="uncompressed")
+        del told
+        if size > 1:
+            # before the beginning of a sentence there is nothing that could differ
+            differs = pl.when(pl.col("w1") == 0).then(pl.col("adjusted")).otherwise(1)
+            table = table.group_by(keys[1:]).agg(pl.col("raw").sum(), differs.sum().alias("adjusted"))
+            table = table.rename({f"w{at}": f"w{at - 1}" for at in range(2, size + 1)})
+
+
+def _probabilities(
+    table: pl.DataFrame, discounts: tuple[float, float, float], before: Order | None, vocabulary: int
+) -> pl.DataFrame:
+    """Words and `p` of the n-grams that stay, sorted; the order before is told what its n-grams leave to it."""
+    keys = [name for name in table.columns if name.startswith("w")]
+    # whole numbers are summed, since sums of floats depend on the order in which threads add them
+    contexts = table.group_by(keys[:-1] or pl.lit(0)).agg(
+        pl.col("adjusted").sum().alias("total"),
+        (pl.col("adjusted") * pl.col("pruned")).sum().alias("given"),
+        *(
+            ((pl.col("adjusted").clip(upper_bound=3) == at) & ~pl.col("pruned")).cast(pl.Int64).sum().alias(f"n{at}")
+            for at in (1, 2, 3)
+        ),
+    )
+    taken = sum((pl.col(f"n{at}") * discounts[at - 1] for at in (1, 2, 3)), pl.lit(0.0))
+    contexts = contexts.select(*keys[:-1], "total", left=(taken + pl.col("given")) / pl.col("total"))
+    kept = table.filter(~pl.col("pruned")).select(*keys, own=pl.col("adjusted") - _discount(discounts))
+    if before is None:
+        total, left = (contexts[name].item() for name in ("total", "left"))
+        unseen = left / vocabulary
+        return _with_marks(kept.select(*keys, p=pl.col("own") / total + unseen), unseen).sort(keys)
+    shorter = before.table
+    _tell_left(shorter, contexts.select(*keys[:-1], "left"), before.file)
+    found = kept.join(contexts, on=keys[:-1], how="left")
+    del kept, contexts
+    shorter = shorter.select(*(pl.col(name).alias(f"w{at}") for at, name in enumerate(keys[:-1], 2)), lower=pl.col("p"))
+    found = found.join(shorter, on=keys[1:], how="left")
+    return found.select(*keys, p=pl.col("own") / pl.col("total") + pl.col("left") * pl.col("lower")).sort(keys)
+
+
+def _tell_left(shorter: pl.DataFrame, told: pl.DataFrame, file: Path) -> None:
+    """Write the shorter n-grams again with what they leave as contexts. The old file stays mapped where it is in use."""
+    keys = [name for name in shorter.columns if name.startswith("w")]
+    found = shorter.join(told, on=keys, how="left").with_columns(pl.col("left").fill_null(1.0)).sort(keys)
+    whole = file.with_suffix(".new")
+    found.write_ipc(whole, compression="uncompressed")
+    os.replace(whole, file)
 
 
 def _discounts(adjusted: np.ndarray) -> tuple[float, float, float] | None:
@@ -145,12 +175,13 @@ def write_arpa(model: Model, path: Path) -> None:
     """Write the model: logarithms to the base 10 with 7 places; -99 stands for that of 0, as everywhere."""
     words = pl.Series("word", model.words, pl.String)
     with path.open("wb") as out:
-        head = "".join(f"ngram {size}={order.table.height}\n" for size, order in enumerate(model.orders, 1))
+        head = "".join(f"ngram {size}={order.ngrams}\n" for size, order in enumerate(model.orders, 1))
         out.write(f"\\data\\\n{head}".encode())
         for size, order in enumerate(model.orders, 1):
             out.write(f"\n\\{size}-grams:\n".encode())
-            for start, stop in pairwise([*range(0, order.table.height, 2**20), order.table.height]):
-                table = order.table[start:stop]
+            whole = order.table
+            for start in range(0, order.ngrams, 2**20):
+                table = whole[start : start + 2**20]
                 text = pl.concat_str([words.gather(table[f"w{at}"]) for at in range(1, size + 1)], separator=" ")
                 columns = [
                     _log10(table["p"]),

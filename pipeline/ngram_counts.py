@@ -13,6 +13,8 @@ NOTHING, BEGIN, END, UNKNOWN = 0, 1, 2, 3
 MARKS = ("", "<s>", "</s>", "<unk>")
 WINDOWS = 2**22
 """Places whose n-grams are counted at once: some 300 MB while they are sorted out."""
+PILES = 16
+"""N-grams of the whole text are added up in so many turns."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,8 @@ class Counts:
 def count(sentences: Iterable[Sequence[str]], order: int, min_count: int, folder: Path) -> Counts:
     """Count the n-grams of sentences of tokens. A token that occurs less than `min_count` times is `<unk>`.
 
-    The tokens' numbers are laid into a file of `folder` meanwhile, 4 bytes each. In memory are the different tokens, and the
-    different n-grams: 4 bytes for each of their words and 8 for the count, three times that while chunks are put together.
+    Meanwhile the tokens' numbers, 4 bytes each, and the n-grams of each chunk lie in files of `folder`. In memory are the
+    different tokens, and the different n-grams: 4 bytes for each of their words and 8 for the count, twice while sorted.
     """
     stream = folder / "tokens.u32"
     numbers, sizes = _write(sentences, stream)
@@ -54,7 +56,7 @@ def count(sentences: Iterable[Sequence[str]], order: int, min_count: int, folder
     place = np.full(len(names) + 1, UNKNOWN, np.uint32)
     place[0] = END
     place[np.array(known, np.int64) + 1] = np.arange(len(MARKS), len(MARKS) + len(known), dtype=np.uint32)
-    table = _merged(_chunks(tokens, place, order), order)
+    table = _merged(_chunks(tokens, place, order), order, folder)
     unknown = int(frequency.sum() - sum(int(frequency[at]) for at in known))
     del tokens
     stream.unlink()
@@ -116,13 +118,21 @@ def _counted(columns: list[np.ndarray]) -> pl.DataFrame:
     return pl.DataFrame(dict(zip(names, columns, strict=True))).group_by(names).agg(count=pl.len().cast(pl.Int64))
 
 
-def _merged(chunks: Iterator[pl.DataFrame], order: int) -> pl.DataFrame:
-    """One table of all, each n-gram once. Like sizes are put together, so that an n-gram is moved a few times only."""
+def _merged(chunks: Iterator[pl.DataFrame], order: int, folder: Path) -> pl.DataFrame:
+    """One table of all, each n-gram once: by the last word laid on piles, each of which is added up alone."""
     names = [f"w{at}" for at in range(1, order + 1)]
-    held: list[pl.DataFrame] = []
-    for chunk in chunks:
-        held.append(chunk)
-        while len(held) > 1 and held[-2].height < 2 * held[-1].height:
-            held[-2:] = [pl.concat(held[-2:]).group_by(names).agg(pl.col("count").sum())]
-    empty = pl.DataFrame(schema={**dict.fromkeys(names, pl.UInt32), "count": pl.Int64})
-    return pl.concat([empty, *held]).group_by(names).agg(pl.col("count").sum()).sort(names)
+    piles: list[list[Path]] = [[] for _ in range(PILES)]
+    for number, chunk in enumerate(chunks):
+        pile_of = chunk[names[-1]].to_numpy() % PILES
+        for pile, files in enumerate(piles):
+            files.append(folder / f"chunk-{number}-{pile}")
+            chunk.filter(pl.Series(pile_of == pile)).write_ipc(files[-1], compression="uncompressed")
+    found = [pl.DataFrame(schema={**dict.fromkeys(names, pl.UInt32), "count": pl.Int64})]
+    for files in piles:
+        if files:
+            together = pl.concat([pl.read_ipc(file) for file in files])
+            found.append(together.group_by(names).agg(pl.col("count").sum()))
+            del together
+        for file in files:
+            file.unlink()
+    return pl.concat(found).sort(names)

@@ -80,7 +80,7 @@ def train_perplexity(
                 f"of {seen.documents} documents {sides.trained} have tokens and are left to train on and {sides.held_back} are"
                 f" held back ({held_back:.0%}): expected at least one of each"
             )
-        model = estimate(counts, options.prune_from)
+        model = estimate(counts, folder.parent, options.prune_from)
         write_arpa(model, folder / MODEL)
         if sentencepiece is not None:
             copy_file(sentencepiece, folder / PIECES)

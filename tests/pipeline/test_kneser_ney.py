@@ -27,7 +27,7 @@ def sentences(seed: int, many: int = 400, words: int = 40) -> list[list[str]]:
 
 
 def written(counts: Counts, path: Path, prune_from: int | None = None) -> tuple[Model, Any]:
-    model = estimate(counts, prune_from)
+    model = estimate(counts, path, prune_from)
     write_arpa(model, path / "model.arpa")
     config = kenlm.Config()
     config.show_progress = False
@@ -163,7 +163,7 @@ def test_the_same_text_gives_the_same_bytes(tmp_path: Path) -> None:
     texts = sentences(5, many=800)
     models = []
     for order_of_texts in (texts, texts[::-1]):
-        write_arpa(estimate(count(order_of_texts, 4, 2, tmp_path), 3), tmp_path / "model.arpa")
+        write_arpa(estimate(count(order_of_texts, 4, 2, tmp_path), tmp_path, 3), tmp_path / "model.arpa")
         models.append((tmp_path / "model.arpa").read_bytes())
     assert models[0] == models[1]
 
@@ -175,7 +175,7 @@ def test_tokens_that_look_like_marks_are_unknown_and_empty_sentences_do_not_coun
 
 
 def test_pruning_leaves_every_context_and_every_end_of_what_stays(tmp_path: Path) -> None:
-    model = estimate(count(sentences(9), 4, 1, tmp_path), 2)
+    model = estimate(count(sentences(9), 4, 1, tmp_path), tmp_path, 2)
     tables = [
         set(order.table.select([f"w{at}" for at in range(1, size + 1)]).rows()) for size, order in enumerate(model.orders, 1)
     ]
@@ -184,4 +184,4 @@ def test_pruning_leaves_every_context_and_every_end_of_what_stays(tmp_path: Path
         assert {gram[:-1] for gram in longer} <= shorter
         assert {gram[1:] for gram in longer} <= shorter
     with pytest.raises(ValueError, match="expected 2 or more"):
-        estimate(count(sentences(9), 2, 1, tmp_path), 1)
+        estimate(count(sentences(9), 2, 1, tmp_path), tmp_path, 1)

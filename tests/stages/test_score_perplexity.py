@@ -32,7 +32,7 @@ def scored(stage: ScorePerplexity, *texts: str | None, languages: list[str | Non
 
 
 def model(path: Path, *lines: str) -> str:
-    write_arpa(estimate(count([line.split() for line in lines], 2, 1, path), None), path / "other.arpa")
+    write_arpa(estimate(count([line.split() for line in lines], 2, 1, path), path), path / "other.arpa")
     return str(path / "other.arpa")
 
 
@@ -128,7 +128,7 @@ def test_pieces_of_a_sentencepiece_model_are_the_tokens(tmp_path: Path) -> None:
     pieces = [processor.encode(line, out_type=str) for line in lines]
     folder = tmp_path / "model"
     folder.mkdir()
-    write_arpa(estimate(count(pieces, 3, 1, tmp_path), None), folder / "model.arpa")
+    write_arpa(estimate(count(pieces, 3, 1, tmp_path), tmp_path), folder / "model.arpa")
     tokens = processor.encode("the mills rise", out_type=str)
     assert len(tokens) > 3
     expected = 10 ** (-kenlm.Model(str(folder / "model.arpa")).score(" ".join(tokens)) / (len(tokens) + 1))
