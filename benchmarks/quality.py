@@ -160,10 +160,12 @@ def rules_broken(texts: list[str]) -> list[int]:
 
 
 def kenlm(trained_on: list[str], texts: list[str], path: Path) -> list[float]:
-    from kneser_ney import write_arpa
+    from pipeline.kneser_ney import estimate, write_arpa
+    from pipeline.ngram_counts import count
 
-    counts = write_arpa((line for text in trained_on for line in sentences(text)), path)
-    print(f"{path.name}: {counts} n-grams", file=sys.stderr)
+    model = estimate(count((line for text in trained_on for line in sentences(text)), 3, 2, path.parent), path.parent)
+    write_arpa(model, path)
+    print(f"{path.name}: {[order['ngrams'] for order in model.facts()]} n-grams", file=sys.stderr)
     lines = [[" ".join(words) for words in sentences(text)] for text in texts]
     with Child([str(environment("kenlm", KENLM)), __file__, "--peer", "kenlm"], "kenlm") as child:
         found: list[float] = child.ask({"model": str(path), "texts": lines})["perplexities"]

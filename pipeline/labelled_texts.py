@@ -3,37 +3,27 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-from pipeline.batches import document_schema
-from pipeline.readers import Reader
-from pipeline.sources import InputFile, list_files, mapped_columns
-from pipeline.units import cut
-from schemas.errors import InputError
-from schemas.recipe import Input
+from pipeline.training_texts import Seen, read_documents
 
 PILES = 64
 """Texts are laid on piles by hash, each of which is sorted in memory."""
-UNIT_BYTES, BATCH_BYTES, MOST_BYTES = 128_000_000, 8_000_000, 1_000_000_000
 LABELS = {"hq": b"hq", "cc": b"cc"}
 """DCLM's names: high quality, and Common Crawl"""
 
 
 @dataclass
-class Counts:
+class Counts(Seen):
     """Documents of one class: read, used once for several copies, left out and on which side."""
 
-    documents: int = 0
-    bytes: int = 0
-    faults: int = 0
     without_words: int = 0
     copies: int = 0
     in_both_classes: int = 0
     trained: int = 0
     held_back: int = 0
-    files: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,24 +82,12 @@ def _sort_out(pile: Path, held_back: float, counts: dict[str, Counts], kept: Bin
 
 def _lines(paths: Sequence[str], text: str, counts: Counts) -> Iterator[bytes]:
     """The words of each document that has any, on one line."""
-    entry = Input(path=tuple(paths), columns={} if text == "text" else {"text": text}, other_columns="drop")
-    files, _ = list_files([entry])
-    reader = Reader(tuple(files), (entry,), document_schema(mapped_columns([entry])), BATCH_BYTES, MOST_BYTES)
-    counts.files = [{"path": file.path, "bytes": file.size, "sha256": _digest(file)} for file in files]
-    for unit in cut(files, UNIT_BYTES):
-        for batch in reader.read(unit):
-            counts.faults += len(batch.faults)
-            # once for each document: the library takes lines of text
-            for document in batch.table.column("text").to_pylist():
-                counts.documents += 1
-                line = one_line(document or "")
-                counts.bytes += len((document or "").encode())
-                if line:
-                    yield line
-                else:
-                    counts.without_words += 1
-    if not counts.documents:
-        raise InputError(f"{', '.join(paths)}: no documents with a column {text!r}")
+    for document in read_documents(paths, text, counts):
+        line = one_line(document["text"])
+        if line:
+            yield line
+        else:
+            counts.without_words += 1
 
 
 def one_line(text: str) -> bytes:
@@ -121,8 +99,3 @@ def one_line(text: str) -> bytes:
 
 
 _BLANKS = bytes.maketrans(b"\0\t\n\v\f\r", b"      ")
-
-
-def _digest(file: InputFile) -> str:
-    with open(file.path, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

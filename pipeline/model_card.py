@@ -14,7 +14,7 @@ def markdown(card: dict[str, Any]) -> str:
         "",
         "## Trained on",
         "",
-        *_table(
+        *table(
             ["class", "documents", "bytes", "copies", "in both", "no words", "faults", "trained on", "held back"],
             [[label, *(count[key] for key in _COUNTED)] for label, count in card["classes"].items()],
         ),
@@ -32,21 +32,21 @@ def markdown(card: dict[str, Any]) -> str:
         "",
         f"Kept is what scores {cut['value']:.4f} or more ({cut['chosen']}). Intervals: 95 %, 1000 bootstrap resamples.",
         "",
-        *_table(
+        *table(
             ["", "value", "from", "to"],
             [[name.replace("_", " "), *(f"{row[key]:.4f}" for key in ("value", "low", "high"))] for name, row in found.items()],
         ),
         "",
         "### ROC",
         "",
-        *_table(
+        *table(
             ["cut", "recall", "false positive rate"],
             [[f"{row['cut']:.4f}", f"{row['recall']:.4f}", f"{row['false_positive_rate']:.4f}"] for row in card["roc"]],
         ),
         "",
         f"### Calibration (mean error {card['calibration']['expected_error']:.4f}, Brier {card['calibration']['brier']:.4f})",
         "",
-        *_table(
+        *table(
             ["score", "documents", "mean score", "share of good"],
             [
                 [
@@ -69,7 +69,8 @@ def markdown(card: dict[str, Any]) -> str:
 _COUNTED = ("documents", "bytes", "copies", "in_both_classes", "without_words", "faults", "trained", "held_back")
 
 
-def _table(head: list[str], rows: list[list[Any]]) -> list[str]:
+def table(head: list[str], rows: list[list[Any]]) -> list[str]:
+    """Lines of a table in Markdown."""
     cells = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows]
     return [f"| {' | '.join(row)} |" for row in [head, ["---"] * len(head), *cells]]
 

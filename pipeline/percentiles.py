@@ -1,23 +1,19 @@
 """Limits that are percentiles: found by looking at all documents, then applied like any other."""
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from schemas.columns import VERDICT
-from schemas.errors import StageError
 from schemas.rule import Percentile, Rule
 from stages.core.docs import Docs
-from stages.core.ranked import ascending, value_of
+from stages.core.quantiles import group_sizes, select
 from stages.core.stage import Filter, Global, Sketches, Verdicts
 
 QUANTILES = (5.0, 25.0, 50.0, 75.0, 95.0)
 """Percentiles of a measure in each group that the manifest and the report's table of quality have."""
-
-MOST_GROUPS = 1000
 
 Limits = Mapping[str, float]
 """What a percentile stands for in each group; without groups, in the one named ""."""
@@ -64,11 +60,12 @@ class PercentileLimits(Global):
         quantiles: dict[tuple[str, str], dict[str, Any]] = {}
         for rule in rules:
             wanted, by = _percentile(rule), _percentile(rule).by
-            sizes = _group_sizes(sketches, rule.measure, by)
+            group = _group_column(by) if by else None
+            sizes = group_sizes(sketches, rule.measure, group, by)
             percentiles = (wanted.percentile, *(QUANTILES if by else ()))
             found = {
                 name: dict(zip(percentiles, values, strict=True))
-                for name, values in _select(sketches, rule.measure, by, sizes, percentiles).items()
+                for name, values in select(sketches, rule.measure, group, sizes, percentiles).items()
             }
             limits.append({name: numbers[wanted.percentile] for name, numbers in found.items()})
             if by:
@@ -98,58 +95,6 @@ def _group_column(by: str) -> str:
 def _told(rule: Rule, limits: Limits) -> Any:
     by = _percentile(rule).by
     return {"by": by, "values": dict(limits)} if by else limits.get("")
-
-
-def _groups(sketches: Sketches, measure: str, by: str | None) -> Iterator[tuple[str, np.ndarray]]:
-    """The measure's values of each part and group that has documents."""
-    for part in sketches.parts():
-        table = sketches.read(part, [measure, *([_group_column(by)] if by else [])])
-        values = table.column(0).to_numpy()
-        if not len(values):
-            continue
-        if by is None:
-            yield "", values
-            continue
-        codes = table.column(1).combine_chunks().dictionary_encode()
-        order = np.argsort(codes.indices.to_numpy(zero_copy_only=False), kind="stable")
-        sizes = np.bincount(codes.indices.to_numpy(zero_copy_only=False), minlength=len(codes.dictionary))
-        for name, rows in zip(codes.dictionary.to_pylist(), np.split(order, np.cumsum(sizes)[:-1]), strict=True):
-            yield name, values[rows]
-
-
-def _group_sizes(sketches: Sketches, measure: str, by: str | None) -> dict[str, int]:
-    """Documents of each group, by name."""
-    sizes: dict[str, int] = {}
-    for name, values in _groups(sketches, measure, by):
-        sizes[name] = sizes.get(name, 0) + len(values)
-        if len(sizes) > MOST_GROUPS:
-            raise StageError(f"percentile by {by!r}: the column has more than {MOST_GROUPS} different values")
-    return dict(sorted(sizes.items()))
-
-
-def _select(
-    sketches: Sketches, measure: str, by: str | None, sizes: Mapping[str, int], percentiles: Sequence[float]
-) -> dict[str, list[float]]:
-    """For each group the values at the percentiles."""
-    ranks = {name: [max(1, math.ceil(at / 100 * size)) for at in percentiles] for name, size in sizes.items()}
-    prefixes = {name: [0] * len(percentiles) for name in sizes}
-    for shift in (55, 44, 33, 22, 11, 0):
-        width = 64 - shift if shift == 55 else 11
-        counts = {name: np.zeros((len(percentiles), 1 << width), np.int64) for name in sizes}
-        for name, values in _groups(sketches, measure, by):
-            keys = ascending(values)
-            for target in range(len(percentiles)):
-                # of the keys that begin like the one looked for, how many go on with each digit
-                alike = keys if shift == 55 else keys[(keys >> np.uint64(shift + width)) == np.uint64(prefixes[name][target])]
-                digits = (alike >> np.uint64(shift)).astype(np.int64) & ((1 << width) - 1)
-                counts[name][target] += np.bincount(digits, minlength=1 << width)
-        for name in sizes:
-            for target, row in enumerate(counts[name]):
-                ends = np.cumsum(row)
-                digit = int(np.searchsorted(ends, ranks[name][target]))
-                ranks[name][target] -= int(ends[digit] - row[digit])
-                prefixes[name][target] = (prefixes[name][target] << width) | digit
-    return {name: [value_of(key) for key in keys] for name, keys in prefixes.items()}
 
 
 def _verdicts(table: pa.Table, rules: Sequence[Rule], limits: Sequence[Limits]) -> pa.Table:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from stages.core.embedding_models import EXAMPLE, Embed, EmbeddingModel
+from stages.core.embedding_models import EXAMPLE, Embed, EmbeddingModel, unit_vectors
 from stages.core.model import Answer
 
 
@@ -46,7 +46,5 @@ class EmbedText(EmbeddingModel):
         vectors = embed(texts) if texts else np.zeros((0, kind.list_size), np.float32)
         if vectors.shape != (len(texts), kind.list_size):
             raise ValueError(f"{self.model} gave {vectors.shape[1]} numbers for a text, its files say {kind.list_size}")
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        unit = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-        values = pa.array(unit.astype(kind.value_type.to_pandas_dtype()).ravel())
+        values = pa.array(unit_vectors(vectors).astype(kind.value_type.to_pandas_dtype()).ravel())
         return pa.table({self.column: pa.FixedSizeListArray.from_arrays(values, type=kind)})

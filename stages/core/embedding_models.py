@@ -1,6 +1,7 @@
 """Embedding models of two libraries behind one call."""
 
 import copy
+import hashlib
 import json
 import os
 import struct
@@ -78,6 +79,22 @@ class EmbeddingModel(Model):
                 f"model: none of the modules of {folder} says how many numbers it gives ({', '.join(_DIMENSIONS)})"
             )
         return int(last)
+
+
+def fingerprint(model: EmbeddingModel) -> str:
+    """SHA-256 of the names and contents of a model's files, wherever its folder is."""
+    found = hashlib.sha256()
+    for path in model.files():
+        with open(path, "rb") as content:
+            hashed = hashlib.file_digest(content, "sha256").hexdigest()
+        found.update(f"{Path(path).relative_to(model.model).as_posix()} {hashed}\n".encode())
+    return found.hexdigest()
+
+
+def unit_vectors(vectors: np.ndarray) -> np.ndarray:
+    """The vectors with length 1 (float32); zeros stay zeros."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0))
 
 
 _DIMENSIONS = ("out_features", "embedding_dimension", "word_embedding_dimension", "hidden_size")

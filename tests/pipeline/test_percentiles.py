@@ -11,12 +11,12 @@ import pytest
 from small_runs import curate, jsonl
 
 from filters.threshold import Threshold
-from pipeline import percentiles
 from pipeline.percentiles import PercentileLimits
 from pipeline.report import page
 from pipeline.trial import MemorySketches, MemoryVerdicts
 from schemas.errors import StageError
 from schemas.rule import Percentile
+from stages.core import quantiles
 from stages.core.docs import Docs
 
 LOW = Percentile(percentile=50, by="language")
@@ -108,7 +108,7 @@ def test_percentiles_are_those_of_numpy_s_inverted_cdf() -> None:
 
 
 def test_a_column_with_too_many_values_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(percentiles, "MOST_GROUPS", 2)
+    monkeypatch.setattr(quantiles, "MOST_GROUPS", 2)
     with pytest.raises(StageError, match="percentile by 'language': the column has more than 2 different values"):
         solve(ROWS, [], min_value=LOW)
 
