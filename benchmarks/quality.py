@@ -184,7 +184,7 @@ def compare(scores: dict[str, Any], positive: Any) -> Result:
     """AUC of each, and how far ahead of the best baseline it is, in the same resamples of documents."""
     import numpy as np
 
-    from pipeline.classifier_figures import auc
+    from stages.core.classifier_figures import auc
 
     random = np.random.Generator(np.random.Philox(1))
     good, other = np.flatnonzero(positive), np.flatnonzero(~positive)

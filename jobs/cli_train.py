@@ -187,8 +187,8 @@ def head(
     sluice train head --model minilm --labels rated.parquet --label-column score --target regression --output heads/edu
     """
     ready()
-    from pipeline.head_fitting import Fitting
     from pipeline.head_training import Labelled, Options, train_head
+    from stages.core.head_fitting import Fitting
 
     options = Options(
         kind=kind.value,

@@ -11,15 +11,15 @@ import numpy as np
 import orjson
 
 from pipeline.calibrate import calibrate
-from pipeline.classifier_figures import Scored, best_cut, calibration, figures, roc
 from pipeline.head_card import page
-from pipeline.head_fitting import Fitting, fit
 from pipeline.labelled_vectors import Label, Read, Side, labelled, sides, with_column
-from pipeline.score_figures import class_figures, confusion, f1, per_label, regression_figures
 from pipeline.training_texts import check_held_back, file_facts, new_folder
 from schemas.errors import InputError, MissingExtra, RecipeError
+from stages.core.classifier_figures import Scored, best_cut, calibration, figures, roc
 from stages.core.embedding_models import EmbeddingModel, fingerprint
+from stages.core.head_fitting import Fitting, fit
 from stages.core.heads import FACTS, WEIGHTS, Calibration, Head, Kind, Target, log_odds, write_head
+from stages.core.score_figures import class_figures, confusion, f1, per_label, regression_figures
 from stages.embed_text import EmbedText
 
 SAMPLES = 3

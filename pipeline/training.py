@@ -13,11 +13,11 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from pipeline.classifier_figures import Scored, best_cut, calibration, figures, roc
 from pipeline.fasttext_trainer import can_train, train_fasttext
 from pipeline.labelled_texts import Split, split
 from pipeline.model_card import markdown
 from schemas.errors import InputError, MissingExtra, OutputError, RecipeError
+from stages.core.classifier_figures import Scored, best_cut, calibration, figures, roc
 from stages.kernels.fasttext_model import read_model
 from stages.kernels.fasttext_scalars import LabelScorer
 from stages.kernels.text import text_of

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from stages.core.asking import Asking
 from stages.core.chains import Asked
-from stages.core.generation import PARENT_TEXT
+from stages.core.generated import PARENT_TEXT
 from stages.core.prompts import Prompt
 from stages.core.requests import Reply, Request, Sampling
 from stages.core.splitting import split_text

@@ -13,6 +13,7 @@ from schemas.columns import Drop
 from schemas.errors import AnswerFault
 from stages.core.asking import Asking
 from stages.core.chains import Asked
+from stages.core.generated import FINISH_REASON, KIND, PARENT_TEXT, SYNTHETIC
 from stages.core.prompts import Prompt
 from stages.core.requests import Reply, Request
 from stages.core.splitting import Count, split_text
@@ -40,11 +41,10 @@ status  ok, truncated (the document ends where max_tokens did), parse_error, emp
         too_long or no_text
 """
 ANSWERS = "_answers"
-PARENT_TEXT = "_parent_text"
 GOOD, NOT_ASKED = ("ok", "truncated"), ("too_long", "no_text")
 
 WRITTEN: dict[str, pa.DataType] = {
-    "kind": pa.string(),
+    KIND: pa.string(),
     "parent_id": pa.string(),
     "messages": pa.string(),
     "prompt": pa.string(),
@@ -52,7 +52,7 @@ WRITTEN: dict[str, pa.DataType] = {
     "model": pa.string(),
     "model_revision": pa.string(),
     "sampling": pa.string(),
-    "finish_reason": pa.string(),
+    FINISH_REASON: pa.string(),
     "prompt_tokens": pa.int64(),
     "completion_tokens": pa.int64(),
     "cost": pa.float64(),
@@ -293,7 +293,7 @@ class Answers(Expand):
             good = [answer for answer in row[ANSWERS] or () if answer["status"] in GOOD]
             if stage.keep_source or not row[ANSWERS]:
                 made.parents.append(at)
-                rows.append({**before, "kind": before["kind"] or "real", "id": row["id"], "text": row["text"]})
+                rows.append({**before, KIND: before[KIND] or "real", "id": row["id"], "text": row["text"]})
                 lineage.append(None)
             for answer in good:
                 prompt, tokens = answer["prompt"], (answer["prompt_tokens"] or 0, answer["completion_tokens"] or 0)
@@ -303,7 +303,7 @@ class Answers(Expand):
                     {
                         "id": f"{row['id']}/{prompt}-{answer['sample']}",
                         "text": answer["text"],
-                        "kind": "synthetic",
+                        KIND: SYNTHETIC,
                         "parent_id": row["id"],
                         "messages": answer["messages"],
                         **how,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.classifier_figures import Scored, auc, best_cut, calibration, figures, roc
+from stages.core.classifier_figures import Scored, auc, best_cut, calibration, figures, roc
 
 
 def test_auc_is_the_chance_that_a_positive_scores_above_a_negative() -> None:

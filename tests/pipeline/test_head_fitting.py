@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline.calibrate import calibrate
-from pipeline.head_fitting import Fitting, fit
-from pipeline.score_figures import class_figures, confusion, correlation, f1, per_label, ranks, regression_figures, spearman
 from schemas.errors import InputError
+from stages.core.head_fitting import Fitting, fit
 from stages.core.heads import Curve, Head, log_odds, probabilities, read_head, sigmoid, write_head
+from stages.core.score_figures import class_figures, confusion, correlation, f1, per_label, ranks, regression_figures, spearman
 
 
 def made(seed: int = 1, many: int = 200) -> tuple[np.ndarray, np.ndarray]:

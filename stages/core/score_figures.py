@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.classifier_figures import LEVEL, RESAMPLES, auc
+from stages.core.classifier_figures import LEVEL, RESAMPLES, auc
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
