@@ -9,6 +9,7 @@ from pipeline import registry
 from pipeline.function import TYPES
 from schemas.columns import DOCUMENT, WEB
 from schemas.errors import SluiceError
+from stages.core.generated import FINISH_REASON, KIND, PARENT_TEXT, SYNTHETIC
 from stages.core.stage import Stage
 
 _PARAGRAPH = (
@@ -60,6 +61,12 @@ HUGE: tuple[str, ...] = (
 """About 1 MB each: words, a script without spaces, lines, and one word."""
 
 
+_GENERATED: dict[str, tuple[str | None, ...]] = {
+    KIND: (SYNTHETIC, "real", SYNTHETIC),
+    FINISH_REASON: ("stop", None, "length", "stop"),
+}
+
+
 def documents(texts: tuple[str | None, ...], columns: tuple[str, ...] = ()) -> pa.Table:
     """The texts as documents of two sources with unique ids, and `columns` filled with values that could be there."""
     rows = range(len(texts))
@@ -82,6 +89,11 @@ def documents(texts: tuple[str | None, ...], columns: tuple[str, ...] = ()) -> p
 
 
 def _values(column: str, rows: int) -> pa.Array:
+    if column == PARENT_TEXT:
+        return pa.array([None if row % 5 == 4 else TEXTS[(row * 3) % len(TEXTS)] for row in range(rows)], pa.large_string())
+    if column in _GENERATED:
+        values = _GENERATED[column]
+        return pa.array([values[row % len(values)] for row in range(rows)], pa.string())
     kind = _written_types().get(column)
     if kind is None:
         kind = pa.string() if "language" in column and "score" not in column else pa.float64()
