@@ -1,6 +1,6 @@
 """What models say instead of an answer, or around it: written before the patterns of the filter `refusal`, for its measurement.
 
-`{topic}` is replaced by words of the source, `{text}` by a true rephrasing. No phrasing was changed after the patterns were written.
+`{topic}` is replaced by words of the source, `{text}` by a true rephrasing. No phrasing was changed afterwards.
 """
 
 REFUSALS = (

@@ -1,9 +1,8 @@
 """What a model has made, as the filters that verify it read it: the text, its parent's text, and which documents are meant."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-import numpy as np
 import pyarrow as pa
 
 PARENT_TEXT = "_parent_text"
@@ -32,6 +31,9 @@ def made_from(table: pa.Table, measure: Callable[[str, str], Found], real: Found
     ]
 
 
-def is_synthetic(table: pa.Table) -> np.ndarray:
-    """Which documents a model made, by the column `kind`; one without a kind is real."""
-    return np.array([kind == SYNTHETIC for kind in table.column(KIND).to_pylist()], bool)
+def synthetic(table: pa.Table) -> Iterator[tuple[int, str, str | None]]:
+    """Row, text and parent's text of each document that a model made, by the column `kind`; one without a kind is real."""
+    columns = (table.column(name).to_pylist() for name in (KIND, "text", PARENT_TEXT))
+    for row, (kind, text, parent) in enumerate(zip(*columns, strict=True)):
+        if kind == SYNTHETIC:
+            yield row, text or "", parent
