@@ -1,0 +1,173 @@
+"""Filters of generated text on a labelled set: precision and recall by fault.
+
+    PYTHONPATH=. python benchmarks/verification.py --data ../shared/data
+
+The set is made of real text (`verification_set.py`): true rephrasings, 1,000 passages of sentences that editors of Wikipedia split
+in two and 1,000 paraphrases of English prose by rule, and the same with one fault each. Names are hashed to two halves: on the
+first the filters were tuned, figures are of the second. A fault is found if any rule of the filter that is responsible is broken.
+Precision is against the true rephrasings, as if there were as many of them as faulty ones: found / (found + share of
+true ones that the same filter drops).
+
+Where there is an embedding model (`--model`, a folder), `source_similarity` is measured, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness import RESULTS, facts, print_table, save
+from verification_set import Item, faulty, in_other_languages, true_rephrasings
+
+RESPONSIBLE = {
+    "changed numbers": "grounded",
+    "swapped numbers": "grounded",
+    "changed names": "grounded",
+    "flipped negations": "grounded",
+    "added facts": "grounded",
+    "copies": "source_overlap",
+    "unrelated": "source_overlap",
+    "refusals": "refusal",
+    "chat around the text": "refusal",
+    "cut endings": "cut_ending",
+    "loops": "cut_ending",
+    "other language": "language_unchanged",
+}
+TARGETS = ("changed numbers", "copies", "refusals", "cut endings")
+TARGET = 0.95
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with corpus/, dedup/ and langid/")
+    parser.add_argument("--most", type=int, default=400, help="faulty texts of each kind in each half")
+    parser.add_argument("--half", choices=("reported", "tuning"), default="reported")
+    parser.add_argument("--model", help="folder of an embedding model, for source_similarity")
+    parser.add_argument("--show", help="print texts of this fault that are not found (`true`: true ones that are dropped), and end")
+    parser.add_argument("--output", type=Path, default=RESULTS / "verification.json")
+    args = parser.parse_args()
+    if not (args.data / "dedup" / "sentence_rewrites.jsonl.gz").exists():
+        print(f"{args.data} does not hold the text that the set is made of (dedup/, corpus/, langid/): nothing is measured")
+        return 1
+    true = true_rephrasings(args.data, 1000)
+    items = [*true, *faulty(true, args.most), *in_other_languages(args.data / "langid" / "xquad_paragraphs.jsonl.gz")]
+    half = [item for item in items if item.is_reported == (args.half == "reported")]
+    broken = judged(half, args.model)
+    if args.show:
+        show(half, broken, args.show)
+        return 0
+    result: dict[str, Any] = {**facts(), "half": args.half, "faults": scores(half, broken), "true": dropped(half, broken)}
+    result["rules"] = by_rule(half, broken)
+    tables(result)
+    if args.half == "reported":
+        save(args.output, None, result)
+    return 0
+
+
+def judged(items: Sequence[Item], model: str | None) -> list[dict[str, list[str]]]:
+    """For each item and filter the rules that it breaks."""
+    import pyarrow as pa
+
+    from filters.source_similarity import SourceSimilarity
+    from pipeline import registry
+    from pipeline.judge import judge
+    from stages.core.docs import Docs
+    from stages.core.generated import FINISH_REASON, KIND, PARENT_TEXT, SYNTHETIC
+
+    table = pa.table(
+        {
+            "text": pa.array([item.text for item in items], pa.large_string()),
+            PARENT_TEXT: pa.array([item.source for item in items], pa.large_string()),
+            KIND: pa.array([SYNTHETIC] * len(items)),
+            FINISH_REASON: pa.array([item.finish_reason for item in items]),
+        }
+    )
+    stages: list[Any] = [registry.find(name)() for name in sorted(set(RESPONSIBLE.values()))]
+    if model:
+        stages.append(SourceSimilarity(model=model))
+    broken: list[dict[str, list[str]]] = [{} for _ in items]
+    for stage in stages:
+        for found in judge(stage.name(), stage.rules(), stage.open()(Docs(table)), table):
+            for row in found.rows.tolist():
+                broken[row].setdefault(stage.name(), []).append(found.rule.name)
+    return broken
+
+
+def scores(items: Sequence[Item], broken: Sequence[dict[str, list[str]]]) -> dict[str, Any]:
+    """Recall, the share of true rephrasings that the filter drops, and precision, for each fault."""
+    table: dict[str, Any] = {}
+    for fault, name in RESPONSIBLE.items():
+        mine = [rules for item, rules in zip(items, broken, strict=True) if item.fault == fault]
+        wrong = share([name in rules for item, rules in zip(items, broken, strict=True) if not item.fault])
+        recall = share([name in rules for rules in mine])
+        table[fault] = {
+            "filter": name,
+            "texts": len(mine),
+            "found": sum(name in rules for rules in mine),
+            "recall": recall,
+            "precision": round(recall / (recall + wrong), 4) if recall + wrong else None,
+            "true_dropped_fraction": wrong,
+        }
+        if fault in TARGETS:
+            table[fault]["target_met"] = min(recall, table[fault]["precision"] or 0.0) >= TARGET
+    return table
+
+
+def dropped(items: Sequence[Item], broken: Sequence[dict[str, list[str]]]) -> dict[str, Any]:
+    """How many true rephrasings of each origin there are, and the share that each filter drops."""
+    table: dict[str, Any] = {}
+    for origin in ("editors", "rule"):
+        mine = [rules for item, rules in zip(items, broken, strict=True) if not item.fault and item.origin == origin]
+        names = sorted({name for rules in broken for name in rules})
+        table[origin] = {"texts": len(mine), **{name: share([name in rules for rules in mine]) for name in names}}
+        table[origin]["any"] = share([bool(rules) for rules in mine])
+    return table
+
+
+def by_rule(items: Sequence[Item], broken: Sequence[dict[str, list[str]]]) -> dict[str, Any]:
+    """The share of each fault's texts, and of true ones, that break each rule."""
+    sizes = Counter(item.fault or "true" for item in items)
+    counts: dict[str, Counter[str]] = {}
+    for item, rules in zip(items, broken, strict=True):
+        for name, several in rules.items():
+            for rule in several:
+                counts.setdefault(f"{name}.{rule}", Counter())[item.fault or "true"] += 1
+    return {
+        rule: {fault: round(count / sizes[fault], 4) for fault, count in sorted(found.items())}
+        for rule, found in sorted(counts.items())
+    }
+
+
+def share(flags: Sequence[bool]) -> float:
+    return round(sum(flags) / len(flags), 4) if flags else 0.0
+
+
+def tables(result: dict[str, Any]) -> None:
+    head = ["fault", "filter", "texts", "found", "recall", "precision", "true ones dropped", "0.95 each"]
+    rows = [
+        [fault, *list(row.values())[:6], {True: "yes", False: "no", None: None}[row.get("target_met")]]
+        for fault, row in result["faults"].items()
+    ]
+    print_table(f"faults, {result['half']} half", head, rows)
+    names = list(result["true"]["rule"])
+    rows = [[origin, *(row.get(name) for name in names)] for origin, row in result["true"].items()]
+    print_table("share of true rephrasings that are dropped, by how they were made", ["made by", *names], rows)
+    faults = ["true", *result["faults"]]
+    rows = [[rule, *(found.get(fault) for fault in faults)] for rule, found in result["rules"].items()]
+    print_table("share of texts that break a rule", ["rule", *faults], rows)
+
+
+def show(items: Sequence[Item], broken: Sequence[dict[str, list[str]]], fault: str) -> None:
+    """What was missed, or wrongly found, to be read."""
+    for item, rules in zip(items, broken, strict=True):
+        wrong = bool(rules) if fault == "true" else RESPONSIBLE.get(item.fault, "") not in rules
+        if (item.fault or "true") == fault and wrong:
+            print(f"{item.name} {item.origin} {rules}\n  source: {item.source}\n  text:   {item.text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
