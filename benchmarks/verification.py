@@ -47,7 +47,9 @@ def main() -> int:
     parser.add_argument("--most", type=int, default=400, help="faulty texts of each kind in each half")
     parser.add_argument("--half", choices=("reported", "tuning"), default="reported")
     parser.add_argument("--model", help="folder of an embedding model, for source_similarity")
-    parser.add_argument("--show", help="print texts of this fault that are not found (`true`: true ones that are dropped), and end")
+    parser.add_argument(
+        "--show", help="print texts of this fault that are not found (`true`: true ones that are dropped), and end"
+    )
     parser.add_argument("--output", type=Path, default=RESULTS / "verification.json")
     args = parser.parse_args()
     if not (args.data / "dedup" / "sentence_rewrites.jsonl.gz").exists():

@@ -45,9 +45,14 @@ EXPANDED = {
 EDITS = {**SYNONYMS, **EXPANDED, **{long: short for short, long in EXPANDED.items() if " not" in long}}
 _EDIT = re.compile(r"\b(" + "|".join(sorted(map(re.escape, EDITS), key=len, reverse=True)) + r")\b")
 _SENTENCE = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!\b(?:Mr|Dr|St|Sr|Jr)\.)(?<!\bMrs\.)\s+(?=[A-Z])")
-_FRONT = re.compile(r"^(In|On|At|By|After|Before|During|Since|From) ([^,.;:()]{3,40}), ((?:the|a|an|it|he|she|they|this|there)\b[^.;:]*)\.$", re.I)
+_FRONT = re.compile(
+    r"^(In|On|At|By|After|Before|During|Since|From) ([^,.;:()]{3,40}), ((?:the|a|an|it|he|she|they|this|there)\b[^.;:]*)\.$",
+    re.I,
+)
 _AUXILIARY = re.compile(r"\b(is|was|are|were|can|could|will|would|has been|have been|had|should|may)\b(?! not\b| n't)")
-_NOT = re.compile(r"\b(is|was|are|were|can|could|will|would|has|have|had|should|may|do|does|did) not\b|\b(is|was|are|were|do|does|did)n't\b|\bcannot\b")
+_NOT = re.compile(
+    r"\b(is|was|are|were|can|could|will|would|has|have|had|should|may|do|does|did) not\b|\b(is|was|are|were|do|does|did)n't\b|\bcannot\b"
+)
 NUMBER_WORDS = "two three four five six seven eight nine ten eleven twelve".split()  # noqa: SIM905
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?:,\d{3})*(?:\.\d+)?(?![\w]|[.,]\d)|\b(?:" + "|".join(NUMBER_WORDS) + r")\b")
 _CAPITAL = re.compile(r"\b[A-Z][a-z]{3,}\b")
@@ -150,7 +155,9 @@ def by_rule(folder: Path, most: int) -> Iterator[Item]:
     """English prose of 60 to 300 words, with other words, other forms, other order of sentences."""
     import polars as pl
 
-    table = pl.concat([pl.read_parquet(path, columns=["id", "text", "lang", "kind"]) for path in sorted(folder.glob("*.parquet"))])
+    table = pl.concat(
+        [pl.read_parquet(path, columns=["id", "text", "lang", "kind"]) for path in sorted(folder.glob("*.parquet"))]
+    )
     rows = table.filter((pl.col("lang") == "en") & pl.col("kind").is_in(["prose", "forum", "dialogue", "web"])).to_dicts()
     found = 0
     for row in sorted(rows, key=lambda row: number(row["id"], "corpus")):

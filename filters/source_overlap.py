@@ -39,7 +39,7 @@ class SourceOverlap(TunedFilter):
     unit = "word"
     tuned = dict.fromkeys(("max_copy_fraction", "max_copied_run_fraction", "min_content_precision"), ENGLISH)
 
-    ngram: int = Field(8, description="words of a run that is compared", ge=1, json_schema_extra={"unit": "words"})
+    ngram: int = Field(13, description="words of a run that is compared", ge=1, json_schema_extra={"unit": "words"})
     max_copy_fraction: Limit | None = share(0.8, "runs of words that the source has")
     max_copied_run_fraction: Limit | None = share(0.6, "words in the longest piece of the answer that the source has")
     max_copied_words: Limit | None = count(None, "words of the longest piece of the answer that the source has", "words")

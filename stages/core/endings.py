@@ -45,7 +45,8 @@ def open_marks(text: str) -> int:
 def repeated_tail(words: list[str], longest: int = 60, least: int = 3) -> tuple[int, int]:
     """Words at the end that are in a loop, and how often it goes round.
 
-    A loop is the same words, `longest` at most, `least` times or more; the last round may be broken off. Of several loops the one with most words counts.
+    A loop is the same words, `longest` at most, `least` times or more; the last round may be broken off. Of
+    several loops the one with most words counts.
     """
     best = (0, 0)
     size = len(words)

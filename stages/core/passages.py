@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 _STOP = """a about above after again against all also although am an and any are as at be because been before being below
     between both but by can could did do does doing down during each either else ever few for from further get gets got had
@@ -20,6 +21,8 @@ _NEGATORS = frozenset(
 )
 _NO_CONTENT = frozenset(("longer", "only", "even", "one", "able"))
 """words behind a negator that are not what is negated: no longer, not only, no one"""
+_BEFORE_NOUNS = frozenset(("no", "none", "nobody", "nothing", "without"))
+"""negators that negate a verb before them: he won no prize, he did not win a prize"""
 _SCOPE = 5
 """words behind a negator that it may negate"""
 
@@ -30,6 +33,9 @@ _ABBREVIATED = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Gen|Col|Capt|Lt|Sgt|Rev|Jr|Sr|vs|No|Inc|Ltd|Co|cf|ca|e\.g|i\.e)|\b[A-Z])\.$"
 )
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_MARKS = frozenset(",;:()—–")
+_TOKEN = re.compile(rf"{_WORD.pattern}|[,;:()—–]")
+_NUMBERED = re.compile(r"\b[Nn]o\.?\s*(?=\d)")
 _SUFFIX = re.compile(r"(?:ings?|edly|ed|ies|es|ly|s|e|y)$")
 
 
@@ -59,11 +65,6 @@ def stem(folded: str) -> str:
     return (shorter if len(shorter) > 2 else folded)[:6]
 
 
-def words(text: str) -> list[str]:
-    """Words of letters, folded, in order."""
-    return [fold(match) for match in _WORD.findall(text)]
-
-
 def content(folded: Iterable[str]) -> list[str]:
     """Stems of the words that have content of their own."""
     return [stem(word) for word in folded if len(word) > 2 and word not in STOP_WORDS and not negates(word)]
@@ -74,35 +75,62 @@ def negates(word: str) -> bool:
     return word in _NEGATORS or word.endswith("n't")
 
 
+class Negation(NamedTuple):
+    """A negator's first word of content behind it, and all that are near: behind it up to a mark, and one before a `no`."""
+
+    head: str
+    scope: frozenset[str]
+
+
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence with its words, folded."""
+    """A sentence with its words, folded, and a `,` for each mark that parts clauses."""
 
     text: str
-    words: tuple[str, ...]
+    tokens: tuple[str, ...]
 
     @cached_property
     def content(self) -> frozenset[str]:
         """Stems of its words of content."""
-        return frozenset(content(self.words))
+        return frozenset(content(self.tokens))
 
     @cached_property
-    def negations(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Stems that stand next behind a negator, and all that stand in the reach of one."""
-        heads, reached = set(), set()
-        for at, word in enumerate(self.words):
-            if not negates(word):
+    def negations(self) -> tuple[Negation, ...]:
+        """What its negators negate; one without a word of content near it is none."""
+        return self._negated[0]
+
+    @cached_property
+    def affirmed(self) -> frozenset[str]:
+        """Stems of words of content that stand somewhere without a negator near them."""
+        return self._negated[1]
+
+    @cached_property
+    def _negated(self) -> tuple[tuple[Negation, ...], frozenset[str]]:
+        found: list[Negation] = []
+        near: set[int] = set()
+        for at, word in enumerate(self.tokens):
+            if not negates(word) or self.tokens[max(0, at - 1) : at] == ("or",):
                 continue
-            near = [word for word in self.words[at + 1 : at + 1 + _SCOPE] if word not in _NO_CONTENT]
-            scope = content(near)
-            heads.update(scope[:1])
-            reached.update(scope)
-        return frozenset(heads), frozenset(reached)
+            end = at + 1
+            while end < min(len(self.tokens), at + 1 + _SCOPE) and self.tokens[end] != ",":
+                end += 1
+            places = [place for place in range(at + 1, end) if self.tokens[place] not in _NO_CONTENT]
+            heads = content(self.tokens[place] for place in places)
+            if word in _BEFORE_NOUNS:
+                places += range(max(0, at - 1), at)
+            near.update(places)
+            if heads:
+                found.append(Negation(heads[0], frozenset(content(self.tokens[place] for place in places))))
+        return tuple(found), frozenset(content(word for at, word in enumerate(self.tokens) if at not in near))
 
 
 def passage(text: str) -> list[Sentence]:
     """All sentences of a text."""
-    return [Sentence(sentence, tuple(words(sentence))) for sentence in sentences(text)]
+    found = []
+    for sentence in sentences(text):
+        tokens = [fold(match) if match[0] not in _MARKS else "," for match in _TOKEN.findall(_NUMBERED.sub("", sentence))]
+        found.append(Sentence(sentence, tuple(tokens)))
+    return found
 
 
 class Source:
@@ -112,7 +140,7 @@ class Source:
     """sentences that are looked at for one word: words of more sentences tell nothing"""
 
     def __init__(self, text: str) -> None:
-        self.sentences = list({sentence.words: sentence for sentence in passage(text)}.values())
+        self.sentences = list({sentence.tokens: sentence for sentence in passage(text)}.values())
         self._places: dict[str, list[int]] = {}
         for at, sentence in enumerate(self.sentences):
             for word in sentence.content:
@@ -146,13 +174,18 @@ class Source:
 
 
 def flips(sentence: Sentence, origins: Collection[Sentence]) -> bool:
-    """Whether a word is negated here or in the sentences it comes from, and occurs in the other without being negated."""
-    heads, reached = sentence.negations
-    theirs: frozenset[str] = frozenset().union(*(origin.negations[1] for origin in origins))
-    their_heads: frozenset[str] = frozenset().union(*(origin.negations[0] for origin in origins))
-    # a word that one of the origins has without a negator may have been taken from that one
-    affirmed: frozenset[str] = frozenset().union(*(origin.content - origin.negations[1] for origin in origins))
-    known: frozenset[str] = frozenset().union(*(origin.content for origin in origins))
-    added = (heads & known) - theirs
-    lost = (their_heads & sentence.content) - reached - affirmed
-    return bool(added or lost)
+    """Whether what one of the two negates occurs in the other, and nothing near it is negated there.
+
+    What an origin has with a negator and without one may have been taken from either place.
+    """
+    known, theirs = _union(origin.content for origin in origins), [one for origin in origins for one in origin.negations]
+    reached = _union(negation.scope for negation in theirs)
+    if any(negation.head in known and not negation.scope & reached for negation in sentence.negations):
+        return True
+    mine, affirmed = _union(one.scope for one in sentence.negations), _union(origin.affirmed for origin in origins)
+    lost = (negation for negation in theirs if negation.head not in affirmed and not negation.scope & mine)
+    return any(negation.head in sentence.affirmed for negation in lost)
+
+
+def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*sets)
