@@ -43,7 +43,7 @@ EXPANDED = {
     "they're": "they are", "you're": "you are", "couldn't": "could not", "wouldn't": "would not", "hasn't": "has not",
 }  # fmt: skip
 EDITS = {**SYNONYMS, **EXPANDED, **{long: short for short, long in EXPANDED.items() if " not" in long}}
-_EDIT = re.compile(r"\b(" + "|".join(sorted(map(re.escape, EDITS), key=len, reverse=True)) + r")\b")
+_EDIT = re.compile(r"(?<![\w.@/-])(" + "|".join(sorted(map(re.escape, EDITS), key=len, reverse=True)) + r")(?![\w@/-]|\.\w)")
 _SENTENCE = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!\b(?:Mr|Dr|St|Sr|Jr)\.)(?<!\bMrs\.)\s+(?=[A-Z])")
 _FRONT = re.compile(
     r"^(In|On|At|By|After|Before|During|Since|From) ([^,.;:()]{3,40}), ((?:the|a|an|it|he|she|they|this|there)\b[^.;:]*)\.$",
@@ -163,7 +163,7 @@ def by_rule(folder: Path, most: int) -> Iterator[Item]:
     for row in sorted(rows, key=lambda row: number(row["id"], "corpus")):
         text = "\n\n".join(re.sub(r"\s+", " ", part).strip() for part in re.split(r"\n\s*\n", row["text"]))
         size = len(text.split())
-        if not 60 <= size <= 300 or not text.endswith((".", "!", "?", '"', ")")):
+        if not 60 <= size <= 300 or not text.endswith((".", "!", "?", '"', ")")) or _SENSE.search(text):
             continue
         text, edits = re.sub(r"\n\n", " ", text), 0
         rephrased, edits = paraphrase(text, chance(row["id"], "order"))
@@ -172,6 +172,16 @@ def by_rule(folder: Path, most: int) -> Iterator[Item]:
             found += 1
             if found == most:
                 return
+
+
+_SENSE = re.compile(r"\b(?:n|v|vt|vi|adj|obs)\. |\s\d\. ")
+"""numbered senses of dictionaries, which are no sentences"""
+
+
+def is_closed(sentence: str) -> bool:
+    """Whether quotes and brackets that begin in a sentence end in it."""
+    pairs = ("“”", "‘’", "()", "[]", "{}")
+    return not sentence.count('"') % 2 and all(sentence.count(left) == sentence.count(right) for left, right in pairs)
 
 
 def paraphrase(text: str, luck: random.Random) -> tuple[str, int]:
@@ -192,7 +202,7 @@ def paraphrase(text: str, luck: random.Random) -> tuple[str, int]:
             sentence = f"{rest} {moved[1].lower()} {moved[2]}."
         made.append(restyled(_EDIT.sub(edit, sentence), luck))
     for at in range(len(made) - 1):
-        if luck.random() < 0.4:
+        if luck.random() < 0.4 and is_closed(made[at]) and is_closed(made[at + 1]):
             made[at], made[at + 1] = made[at + 1], made[at]
             edits += 1
     return " ".join(made), edits

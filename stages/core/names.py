@@ -24,7 +24,8 @@ _IRREGULAR = (
     {"poland", "polish", "pole"}, {"denmark", "danish", "dane"}, {"england", "english"}, {"usa", "us", "american", "america"},
     {"christianity", "christ", "christian", "christians"}, {"germany", "german", "germans"}, {"europe", "european", "eu"},
 )  # fmt: skip
-_BEGINS = frozenset('.!?:;"“”«»([*•\n-–—')
+_BEGINS = frozenset('.!?:;"“”«»([*•\n')
+_TITLES = frozenset(("mr", "mrs", "ms", "dr", "rev", "prof", "st", "gen", "col", "capt", "lt", "sgt", "hon", "sen", "gov"))
 """marks behind which a capital letter says nothing"""
 
 
@@ -93,8 +94,8 @@ def _related(first: str, second: str) -> bool:
 def names(text: str) -> list[Name]:
     """Names that a text mentions: words with a capital letter where no sentence begins.
 
-    The first word of a sentence belongs to a name if it has a possessive ending, is an acronym, or stands with a capital
-    elsewhere inside a sentence; never if the text has it in small letters, too. Words of headings, or of a text in capitals,
+    The first word of a sentence belongs to a name if another word of the name follows it, if it has a possessive ending, is an
+    acronym, or stands with a capital elsewhere inside a sentence; never if the text has it in small letters, too. Words of headings, or of a text in capitals,
     are none.
     """
     letters = [char for char in text if char.isalpha()]
@@ -118,6 +119,8 @@ def _is_name(run: tuple[str, ...], inside: set[str], small: set[str]) -> bool:
     first = run[0]
     if fold(first) in STOP_WORDS or fold(first) in _OPENERS or first.lower() in small:
         return False
+    if len(run) > 1 and not first.endswith("ly"):
+        return True
     return first in inside or first.endswith(("'s", "’s")) or (first.isupper() and len(first) > 1)
 
 
@@ -125,7 +128,7 @@ def _runs(line: str) -> Iterator[tuple[tuple[str, ...], bool]]:
     """Words with capitals on end (of, the and the like between two of them), and whether a sentence begins there."""
     run: list[str] = []
     between: list[str] = []
-    begins, start = True, True
+    begins, start, last = True, True, ""
     for token in [*_TOKEN.findall(line), "."]:
         if token[0].isupper() and token not in ("I", "I'm", "I've", "I'd", "I'll"):
             if not run:
@@ -138,7 +141,8 @@ def _runs(line: str) -> Iterator[tuple[tuple[str, ...], bool]]:
             if run:
                 yield tuple(run), start
             run, between = [], []
-        begins = token[0] in _BEGINS or (begins and not token[0].isalnum())
+        begins = (token[0] in _BEGINS and not (token == "." and fold(last) in _TITLES)) or (begins and not token[0].isalnum())
+        last = token
 
 
 def _is_heading(line: str) -> bool:

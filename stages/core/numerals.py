@@ -8,8 +8,8 @@ _WORDS = {word: at for at, word in enumerate([*_UNITS.split(), "eighteen", "nine
 _WORDS |= {word: 10 * at for at, word in enumerate(_TENS.split(), 2)}
 _SCALES = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth"
-_ALSO = {word: at for at, word in enumerate(_ORDINALS.split(), 1)}
-_ALSO |= {"once": 1, "single": 1, "sole": 1, "only": 1, "twice": 2, "double": 2, "both": 2, "couple": 2, "pair": 2, "twin": 2}
+_PLACES = {word: at for at, word in enumerate(_ORDINALS.split(), 1)}
+_ALSO = {"once": 1, "single": 1, "twice": 2, "double": 2, "both": 2, "couple": 2, "pair": 2, "twin": 2}
 _ALSO |= {"thrice": 3, "triple": 3, "trio": 3, "quarter": 4, "dozen": 12, "decade": 10, "century": 100, "half": 50}
 """words that stand for a number in a source, but in an answer for something else as well"""
 _SUFFIXES = {"k": 3, "m": 6, "mn": 6, "b": 9, "bn": 9}
@@ -46,7 +46,7 @@ _WEEKDAY = re.compile(r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b")
 
 
 Number = frozenset[str]
-"""the forms of a number, of which a source must have one: `5k` is 5 or 5000"""
+"""the forms of a number, of which a source must have one: `5k` is 5 or 5000, `2nd` is 2 or place 2 (second)"""
 
 Date = tuple[str, ...]
 """parts of a date, as many as are there: `month 5`, `day 12`, `year 2020`, `weekday mon`"""
@@ -107,6 +107,8 @@ def known_numbers(text: str) -> frozenset[str]:
     for word in _LETTERS.findall(text):
         if (value := _ALSO.get(word.lower())) is not None:
             found.add(str(value))
+        if (place := _PLACES.get(word.lower())) is not None:
+            found.add(f"place {place}")
     found |= {str(_ROMAN[match]) for match in _NUMERAL.findall(text) if match in _ROMAN}
     return frozenset(found)
 
@@ -133,6 +135,8 @@ def _of_digits(match: re.Match[str]) -> frozenset[str]:
     if scale:
         return frozenset({canonical(whole, rest, _SCALES[scale.lower()])})
     forms = {canonical(whole, rest)}
+    if tail in ("st", "nd", "rd", "th"):
+        forms.add(f"place {canonical(whole)}")
     if tail in _SUFFIXES:
         forms.add(canonical(whole, rest, _SUFFIXES[tail]))
     return frozenset(forms)

@@ -19,8 +19,10 @@ STOP_WORDS = frozenset(_STOP.split())
 _NEGATORS = frozenset(
     ("not", "no", "never", "none", "nobody", "nothing", "nowhere", "neither", "nor", "cannot", "without", "n't")
 )
-_NO_CONTENT = frozenset(("longer", "only", "even", "one", "able"))
-"""words behind a negator that are not what is negated: no longer, not only, no one"""
+_NO_CONTENT = frozenset(("longer", "even", "one", "able", "well", "yet", "always"))
+"""words behind a negator that are not what is negated: no longer, no one"""
+_NOT_NEGATED = frozenset(("only", "just", "merely", "simply", "other", "least"))
+"""words before which a negator is none: not only, none other"""
 _BEFORE_NOUNS = frozenset(("no", "none", "nobody", "nothing", "without"))
 """negators that negate a verb before them: he won no prize, he did not win a prize"""
 _SCOPE = 5
@@ -111,10 +113,12 @@ class Sentence:
         for at, word in enumerate(self.tokens):
             if not negates(word) or self.tokens[max(0, at - 1) : at] == ("or",):
                 continue
+            if at + 1 < len(self.tokens) and self.tokens[at + 1] in _NOT_NEGATED:
+                continue
             end = at + 1
             while end < min(len(self.tokens), at + 1 + _SCOPE) and self.tokens[end] != ",":
                 end += 1
-            places = [place for place in range(at + 1, end) if self.tokens[place] not in _NO_CONTENT]
+            places = [place for place in range(at + 1, end) if not _is_aside(self.tokens[place])]
             heads = content(self.tokens[place] for place in places)
             if word in _BEFORE_NOUNS:
                 places += range(max(0, at - 1), at)
@@ -122,6 +126,11 @@ class Sentence:
             if heads:
                 found.append(Negation(heads[0], frozenset(content(self.tokens[place] for place in places))))
         return tuple(found), frozenset(content(word for at, word in enumerate(self.tokens) if at not in near))
+
+
+def _is_aside(word: str) -> bool:
+    """Whether a word behind a negator is not what is negated: one of manner or time."""
+    return word in _NO_CONTENT or (word.endswith("ly") and len(word) > 4)
 
 
 def passage(text: str) -> list[Sentence]:
