@@ -12,7 +12,7 @@ _ADDRESS = re.compile(
 )
 _SCHEME = re.compile(r"^(?:\w+://)?(?:www\.)?")
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|[.!?:;\"“”«»(\[*•\n]|[-–—](?=\s)|\S")
-_OPENING = """however moreover furthermore therefore according despite unlike instead meanwhile today additionally
+_OPENING = """however nevertheless nonetheless subsequently former moreover furthermore therefore according despite unlike instead meanwhile today additionally
     overall similarly finally later now note yes let like using based even well what who mr mrs ms dr sir st lord lady prof
     not no never none nobody nothing neither without cannot answer question summary title fact facts step"""
 _OPENERS = frozenset(_OPENING.split())

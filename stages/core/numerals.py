@@ -84,7 +84,7 @@ def numbers(text: str) -> list[Number]:
     Numbers of list items and questions are none. A mixed word (`x86`, `3.11.2`) is compared as it stands.
     """
     text = _MARKER.sub(lambda match: " " * len(match[0]), text)
-    found = [_of_digits(match) for match in _DIGITS.finditer(text)]
+    found = [number for match in _DIGITS.finditer(text) for number in _of_digits(match)]
     found += [
         frozenset({_spelled(words)})
         for words in _SPELLED.findall(_DIGITS.sub(" ", text))
@@ -97,7 +97,7 @@ def known_numbers(text: str) -> frozenset[str]:
     """Every number that a source can be said to have, read generously: also ordinals, `twice`, `half`, parts of `1,5`."""
     found: set[str] = set()
     for match in _DIGITS.finditer(text):
-        found |= _of_digits(match) | {canonical(part) for part in re.findall(r"\d+", match[0])}
+        found.update(*_of_digits(match), map(canonical, re.findall(r"\d+", match[0])))
         whole = _PLAIN.match(match[0])
         if whole:
             found.add(canonical(whole["whole"], whole["rest"] or ""))
@@ -123,11 +123,17 @@ def known_dates(text: str, known: frozenset[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _of_digits(match: re.Match[str]) -> frozenset[str]:
-    chunk = match[0]
-    scale = match["scale"]
+def _of_digits(match: re.Match[str]) -> list[Number]:
+    """The number of a piece with digits; several where commas stand between what is no group of thousands."""
+    chunk, scale = match[0], match["scale"]
     if scale:
         chunk = chunk[: match.start("scale") - match.start()].rstrip(" -\t\n")
+    if not _PLAIN.fullmatch(chunk) and "," in chunk:
+        return [_forms(part, None) for part in chunk.split(",")]
+    return [_forms(chunk, scale)]
+
+
+def _forms(chunk: str, scale: str | None) -> Number:
     plain = _PLAIN.fullmatch(chunk)
     if plain is None:
         return frozenset({chunk.casefold()})
