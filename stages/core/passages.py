@@ -23,6 +23,10 @@ _NO_CONTENT = frozenset(("longer", "even", "one", "able", "well", "yet", "always
 """words behind a negator that are not what is negated: no longer, no one"""
 _NOT_NEGATED = frozenset(("only", "just", "merely", "simply", "other", "least"))
 """words before which a negator is none: not only, none other"""
+_CLAUSE = frozenset(
+    (",", "until", "because", "since", "but", "when", "than", "as", "if", "although", "though", "while", "unless")
+)
+"""marks and words behind which nothing is negated"""
 _BEFORE_NOUNS = frozenset(("no", "none", "nobody", "nothing", "without"))
 """negators that negate a verb before them: he won no prize, he did not win a prize"""
 _SCOPE = 5
@@ -78,10 +82,14 @@ def negates(word: str) -> bool:
 
 
 class Negation(NamedTuple):
-    """A negator's first word of content behind it, and all that are near: behind it up to a mark, and one before a `no`."""
+    """What one negator negates: words of content behind it up to a mark, and those with one before a `no`, as stems."""
 
-    head: str
+    behind: tuple[str, ...]
     scope: frozenset[str]
+
+    def first_in(self, known: Collection[str]) -> str | None:
+        """The first of the two words next behind it that is known."""
+        return next((word for word in self.behind[:2] if word in known), None)
 
 
 @dataclass(frozen=True)
@@ -116,15 +124,15 @@ class Sentence:
             if at + 1 < len(self.tokens) and self.tokens[at + 1] in _NOT_NEGATED:
                 continue
             end = at + 1
-            while end < min(len(self.tokens), at + 1 + _SCOPE) and self.tokens[end] != ",":
+            while end < min(len(self.tokens), at + 1 + _SCOPE) and self.tokens[end] not in _CLAUSE:
                 end += 1
             places = [place for place in range(at + 1, end) if not _is_aside(self.tokens[place])]
-            heads = content(self.tokens[place] for place in places)
+            behind = content(self.tokens[place] for place in places)
             if word in _BEFORE_NOUNS:
                 places += range(max(0, at - 1), at)
             near.update(places)
-            if heads:
-                found.append(Negation(heads[0], frozenset(content(self.tokens[place] for place in places))))
+            if behind:
+                found.append(Negation(tuple(behind), frozenset(content(self.tokens[place] for place in places))))
         return tuple(found), frozenset(content(word for at, word in enumerate(self.tokens) if at not in near))
 
 
@@ -189,11 +197,11 @@ def flips(sentence: Sentence, origins: Collection[Sentence]) -> bool:
     """
     known, theirs = _union(origin.content for origin in origins), [one for origin in origins for one in origin.negations]
     reached = _union(negation.scope for negation in theirs)
-    if any(negation.head in known and not negation.scope & reached for negation in sentence.negations):
+    if any(negation.first_in(known) and not negation.scope & reached for negation in sentence.negations):
         return True
     mine, affirmed = _union(one.scope for one in sentence.negations), _union(origin.affirmed for origin in origins)
-    lost = (negation for negation in theirs if negation.head not in affirmed and not negation.scope & mine)
-    return any(negation.head in sentence.affirmed for negation in lost)
+    lost = (negation.behind[0] for negation in theirs if not negation.scope & mine)
+    return any(word in sentence.affirmed and word not in affirmed for word in lost)
 
 
 def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
