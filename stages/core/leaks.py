@@ -45,6 +45,7 @@ _RULES = _either("guidelines?", "polic(?:y|ies)", "programming", "terms", "instr
 
 REFUSALS = _patterns(
     rf"{_SORRY}\b{_WITHIN}{{0,60}}?\b(?:I\b{_WITHIN}{{0,20}}?{_CANNOT}|not something|something I can|beyond my)",
+    r"^\W*(?:I(?:['’]m| am) )?(?:(?:very|really|so) )?sorry,? but\b",
     rf"\bI ?{_CANNOT}\b{_WITHIN}{{0,40}}?\b{_TASK}",
     r"\bnot be (?:appropriate|possible|right|ethical) for me to\b",
     rf"\b(?:my|our) (?:\w+ )?{_RULES}\b{_WITHIN}{{0,20}}\b(?:allow|permit|prevent|prohibit|forbid|require)",

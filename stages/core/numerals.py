@@ -17,7 +17,7 @@ _ROMAN = {"II": 2, "III": 3, "IV": 4, "VI": 6, "VII": 7, "VIII": 8, "IX": 9, "XI
 _ROMAN |= {"XV": 15, "XVI": 16, "XVII": 17, "XVIII": 18, "XIX": 19, "XX": 20, "XXI": 21}
 
 _NAMED = "|".join(sorted([*_WORDS, *_SCALES], key=len, reverse=True))
-_SPELLED = re.compile(rf"\b(?:{_NAMED})(?:(?:\s+and\s+|\s+|-)(?:{_NAMED}))*\b", re.IGNORECASE)
+_SPELLED = re.compile(rf"\b(?:{_NAMED})(?:(?:\s+and\s+|\s+|-)(?:{_NAMED})){{0,11}}\b", re.IGNORECASE)
 _DIGITS = re.compile(
     r"(?<!\w)\w*\d\w*(?:[.,]\d\w*)*(?:[\s-]+(?P<scale>hundred|thousand|million|billion|trillion)\b)?", re.IGNORECASE
 )
