@@ -2,10 +2,10 @@
 
     PYTHONPATH=. python benchmarks/verification.py --data ../shared/data
 
-The set is made of real text (`verification_set.py`): true rephrasings, 1,000 passages of sentences that editors of Wikipedia split
-in two and 1,000 paraphrases of English prose by rule, and the same with one fault each. Names are hashed to two halves: on the
-first the filters were tuned, figures are of the second. A fault is found if any rule of the filter that is responsible is broken.
-Precision is against the true rephrasings, as if there were as many of them as faulty ones: found / (found + share of
+The set is made of real text (`verification_set.py`): true rephrasings, passages of sentences that editors of Wikipedia split
+in two, and paraphrases of English prose by rule, and the same with one fault each. Names are hashed to two halves: on
+the first the filters were tuned, figures are of the second. A fault is found if any rule of the filter that is responsible is
+broken. Precision is against the true rephrasings, as if there were as many of them as faulty ones: recall / (recall + share of
 true ones that the same filter drops).
 
 Where there is an embedding model (`--model`, a folder), `source_similarity` is measured, too.

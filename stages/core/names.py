@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from stages.core.numerals import NO_NAMES
 from stages.core.passages import STOP_WORDS, fold
 
 _ADDRESS = re.compile(
@@ -12,12 +13,15 @@ _ADDRESS = re.compile(
 )
 _SCHEME = re.compile(r"^(?:\w+://)?(?:www\.)?")
 _TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|[.!?:;\"“”«»(\[*•\n]|[-–—](?=\s)|\S")
-_OPENING = """however nevertheless nonetheless subsequently former moreover furthermore therefore according despite unlike instead meanwhile today additionally
+_OPENING = """however nevertheless nonetheless subsequently former
+    moreover furthermore therefore according despite unlike instead meanwhile today additionally
     overall similarly finally later now note yes let like using based even well what who mr mrs ms dr sir st lord lady prof
     not no never none nobody nothing neither without cannot answer question summary title fact facts step"""
-_OPENERS = frozenset(_OPENING.split())
+_NOT_NAMES = STOP_WORDS | NO_NAMES | frozenset(_OPENING.split())
 _JOINS = frozenset(("of", "the", "de", "la", "van", "von", "der", "del", "and", "for"))
-_ENDINGS = frozenset(("s", "es", "n", "an", "ian", "ean", "ese", "ish", "i", "er", "ers", "ans", "ians", "ic", "y", "ia", "al"))
+_ENDINGS = frozenset(
+    ("s", "es", "n", "ns", "an", "ian", "ean", "ese", "ish", "i", "er", "ers", "ans", "ians", "ic", "y", "ia", "al")
+)
 _IRREGULAR = (
     {"france", "french"}, {"britain", "british", "briton", "britons", "uk"}, {"spain", "spanish", "spaniard"},
     {"netherlands", "dutch", "holland"}, {"wales", "welsh"}, {"ireland", "irish"}, {"greece", "greek", "greeks"},
@@ -67,7 +71,7 @@ class Words:
             return True
         if word.isupper() and len(word) > 1 and (folded in self.initials or folded in self.all_initials):
             return True
-        if any(folded in group and bool(group & self.known) for group in _IRREGULAR):
+        if any(folded in group and not group.isdisjoint(self.known) for group in _IRREGULAR):
             return True
         return any(_related(folded, other) for other in self.by_begin.get(folded[:4], ()))
 
@@ -95,8 +99,8 @@ def names(text: str) -> list[Name]:
     """Names that a text mentions: words with a capital letter where no sentence begins.
 
     The first word of a sentence belongs to a name if another word of the name follows it, if it has a possessive ending, is an
-    acronym, or stands with a capital elsewhere inside a sentence; never if the text has it in small letters, too. Words of headings, or of a text in capitals,
-    are none.
+    acronym, or stands with a capital elsewhere inside a sentence; never if the text has it in small letters, too. Words of
+    headings, or of a text in capitals, are none.
     """
     letters = [char for char in text if char.isalpha()]
     if sum(char.isupper() for char in letters) * 2 > len(letters):
@@ -108,7 +112,7 @@ def names(text: str) -> list[Name]:
     for run, begins in runs:
         if begins and not _is_name(run, inside, small):
             run = run[1:]
-        kept = tuple(word for word in run if fold(word) not in _OPENERS and fold(word) not in STOP_WORDS and len(word) > 1)
+        kept = tuple(word for word in run if len(word) > 1 and fold(word) not in _NOT_NAMES)
         if kept:
             found.append(kept)
     return found
@@ -117,7 +121,7 @@ def names(text: str) -> list[Name]:
 def _is_name(run: tuple[str, ...], inside: set[str], small: set[str]) -> bool:
     """Whether the first word of a run at the beginning of a sentence belongs to a name."""
     first = run[0]
-    if fold(first) in STOP_WORDS or fold(first) in _OPENERS or first.lower() in small:
+    if fold(first) in _NOT_NAMES or first.lower() in small:
         return False
     if len(run) > 1 and not first.endswith("ly"):
         return True

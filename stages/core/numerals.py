@@ -52,6 +52,11 @@ Date = tuple[str, ...]
 """parts of a date, as many as are there: `month 5`, `day 12`, `year 2020`, `weekday mon`"""
 
 
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+NO_NAMES = frozenset((*_WORDS, *_SCALES, *_PLACES, *_MONTHS, *_DAYS, *(f"{day}s" for day in _DAYS)))
+"""words, in small letters, that are numbers or parts of dates even where they have a capital"""
+
+
 def canonical(whole: str, rest: str = "", shift: int = 0) -> str:
     """Digits in front of the point and behind it, times ten to the power of `shift`, without needless zeros."""
     rest = rest.ljust(shift, "0")

@@ -19,6 +19,10 @@ STOP_WORDS = frozenset(_STOP.split())
 _NEGATORS = frozenset(
     ("not", "no", "never", "none", "nobody", "nothing", "nowhere", "neither", "nor", "cannot", "without", "n't")
 )
+_ALMOST = frozenset(
+    ("unable", "fail", "fails", "failed", "failing", "lack", "lacks", "lacked", "refused", "hardly", "rarely", "seldom")
+)
+"""words that say of what follows what a negator would, and that a paraphrase may have for one"""
 _NO_CONTENT = frozenset(("longer", "even", "one", "able", "well", "yet", "always"))
 """words behind a negator that are not what is negated: no longer, no one"""
 _NOT_NEGATED = frozenset(("only", "just", "merely", "simply", "other", "least"))
@@ -32,9 +36,7 @@ _BEFORE_NOUNS = frozenset(("no", "none", "nobody", "nothing", "without"))
 _SCOPE = 5
 """words behind a negator that it may negate"""
 
-_BREAK = re.compile(
-    r"""(?<=[.!?])["'”’)\]]*\s+(?=["'“‘(\[]*[^\W_a-z])|\n\s*\n|\n(?=\s*(?:[-*•#]|\d{1,3}[.)])\s)""",
-)
+_BREAK = re.compile(r"""(?<=[.!?])(?P<close>["'”’)\]]*)\s+(?=["'“‘(\[]*[^\W_a-z])|\n\s*\n|\n(?=\s*(?:[-*•#]|\d{1,3}[.)])\s)""")
 _ABBREVIATED = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Gen|Col|Capt|Lt|Sgt|Rev|Jr|Sr|vs|No|Inc|Ltd|Co|cf|ca|e\.g|i\.e)|\b[A-Z])\.$"
 )
@@ -48,7 +50,10 @@ _SUFFIX = re.compile(r"(?:ings?|edly|ed|ies|es|ly|s|e|y)$")
 def sentences(text: str) -> list[str]:
     """Sentences, and items of lists. A full stop of an abbreviation or an initial ends none."""
     found: list[str] = []
-    for piece in _BREAK.split(text):
+    start = 0
+    for match in [*_BREAK.finditer(text), None]:
+        piece = text[start:] if match is None else text[start : match.start()] + (match["close"] or "")
+        start = len(text) if match is None else match.end()
         if found and _ABBREVIATED.search(found[-1]):
             found[-1] += " " + piece
         elif piece.strip():
@@ -82,7 +87,10 @@ def negates(word: str) -> bool:
 
 
 class Negation(NamedTuple):
-    """What one negator negates: words of content behind it up to a mark, and those with one before a `no`, as stems."""
+    """What one negator negates: words of content behind it up to a mark, and those with one before a `no`, as stems.
+
+    Of `unable` and the like only the scope is kept: they excuse a negator on the other side, and accuse nobody.
+    """
 
     behind: tuple[str, ...]
     scope: frozenset[str]
@@ -119,7 +127,7 @@ class Sentence:
         found: list[Negation] = []
         near: set[int] = set()
         for at, word in enumerate(self.tokens):
-            if not negates(word) or self.tokens[max(0, at - 1) : at] == ("or",):
+            if not (negates(word) or word in _ALMOST) or self.tokens[max(0, at - 1) : at] == ("or",):
                 continue
             if at + 1 < len(self.tokens) and self.tokens[at + 1] in _NOT_NEGATED:
                 continue
@@ -132,7 +140,9 @@ class Sentence:
                 places += range(max(0, at - 1), at)
             near.update(places)
             if behind:
-                found.append(Negation(tuple(behind), frozenset(content(self.tokens[place] for place in places))))
+                found.append(
+                    Negation(tuple(behind) if negates(word) else (), frozenset(content(self.tokens[place] for place in places)))
+                )
         return tuple(found), frozenset(content(word for at, word in enumerate(self.tokens) if at not in near))
 
 
@@ -200,7 +210,7 @@ def flips(sentence: Sentence, origins: Collection[Sentence]) -> bool:
     if any(negation.first_in(known) and not negation.scope & reached for negation in sentence.negations):
         return True
     mine, affirmed = _union(one.scope for one in sentence.negations), _union(origin.affirmed for origin in origins)
-    lost = (negation.behind[0] for negation in theirs if not negation.scope & mine)
+    lost = (negation.behind[0] for negation in theirs if negation.behind and not negation.scope & mine)
     return any(word in sentence.affirmed and word not in affirmed for word in lost)
 
 
