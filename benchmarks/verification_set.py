@@ -162,7 +162,9 @@ def by_rule(folder: Path, most: int) -> Iterator[Item]:
     table = pl.concat(
         [pl.read_parquet(path, columns=["id", "text", "lang", "kind"]) for path in sorted(folder.glob("*.parquet"))]
     )
-    rows = table.filter((pl.col("lang") == "en") & pl.col("kind").is_in(["prose", "forum", "dialogue", "web"])).to_dicts()
+    rows = table.filter(
+        (pl.col("lang") == "en") & pl.col("kind").is_in(["prose", "forum", "dialogue", "web", "docs"])
+    ).to_dicts()
     found = 0
     for row in sorted(rows, key=lambda row: number(row["id"], "corpus")):
         text = "\n\n".join(re.sub(r"\s+", " ", part).strip() for part in re.split(r"\n\s*\n", row["text"]))
@@ -237,7 +239,7 @@ def swapped_numbers(item: Item, luck: random.Random) -> str | None:
     """Two numbers of different sentences change places."""
     parts = _SENTENCE.split(item.text)
     places = [(at, match) for at, part in enumerate(parts) for match in list(_NUMBER.finditer(part))[:1]]
-    pairs = [(a, b) for a in places for b in places if a[0] < b[0] and a[1][0] != b[1][0] and len(a[1][0]) == len(b[1][0])]
+    pairs = [(a, b) for a in places for b in places if a[0] < b[0] and a[1][0] != b[1][0]]
     if not pairs:
         return None
     for at, match, new in ((one[0], one[1], two[1][0]) for pair in [luck.choice(pairs)] for one, two in (pair, pair[::-1])):

@@ -155,4 +155,5 @@ def _is_heading(line: str) -> bool:
     if not tokens or len(tokens) > 12 or line.rstrip().endswith((".", "!", "?", ",", ";", '"', "”")):
         return False
     long = [token for token in tokens if fold(token) not in STOP_WORDS]
-    return sum(token[0].isupper() for token in long) * 3 >= 2 * len(long)
+    capitals: int = sum(token[0].isupper() for token in long)
+    return capitals * 3 >= 2 * len(long)
