@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from harness import RESULTS, facts, print_table, save
-from verification_set import Item, faulty, in_other_languages, true_rephrasings
+from verification_phrasings import LEAKS, REFUSALS
+from verification_set import Item, faulty, in_other_languages, in_reported_half, true_rephrasings
 
 RESPONSIBLE = {
     "changed numbers": "grounded",
@@ -60,7 +62,7 @@ def main() -> int:
     true = true_rephrasings(args.data, 1000)
     items = [*true, *faulty(true, args.most), *in_other_languages(args.data / "langid" / "xquad_paragraphs.jsonl.gz")]
     half = [item for item in items if item.is_reported == (args.half == "reported")]
-    broken = judged(half, args.model)
+    broken, speeds = judged(half, args.model)
     if args.show:
         show(half, broken, args.show)
         return 0
@@ -71,14 +73,21 @@ def main() -> int:
         "true": dropped(half, broken),
     }
     result["rules"] = by_rule(half, broken)
+    result["answers_per_second"] = speeds
+    result["phrasings"] = {"refusals": phrasings(REFUSALS, args.half), "chat around the text": phrasings(LEAKS, args.half)}
     tables(result)
     if args.half == "reported":
         save(args.output, None, result)
     return 0
 
 
-def judged(items: Sequence[Item], model: str | None) -> list[dict[str, list[str]]]:
-    """For each item and filter the rules that it breaks."""
+def phrasings(several: Sequence[str], half: str) -> int:
+    """How many different phrasings there are in a half."""
+    return sum(in_reported_half(one) == (half == "reported") for one in several)
+
+
+def judged(items: Sequence[Item], model: str | None) -> tuple[list[dict[str, list[str]]], dict[str, float]]:
+    """For each item and filter the rules that it breaks; for each filter the answers in a second of one thread."""
     import pyarrow as pa
 
     from filters.source_similarity import SourceSimilarity
@@ -101,12 +110,17 @@ def judged(items: Sequence[Item], model: str | None) -> list[dict[str, list[str]
         few = [row for row in everything if items[row].fault in ("", *BY_EMBEDDING)]
         stages.append((SourceSimilarity(model=model), few))
     broken: list[dict[str, list[str]]] = [{} for _ in items]
+    speeds = {}
     for stage, rows in stages:
-        mine = table.take(rows)
-        for found in judge(stage.name(), stage.rules(), stage.open()(Docs(mine)), mine):
+        mine, opened = table.take(rows), stage.open()
+        opened(Docs(mine.slice(0, 10)))
+        start = time.thread_time()
+        measures = opened(Docs(mine))
+        speeds[stage.name()] = round(len(rows) / (time.thread_time() - start))
+        for found in judge(stage.name(), stage.rules(), measures, mine):
             for row in found.rows.tolist():
                 broken[rows[row]].setdefault(stage.name(), []).append(found.rule.name)
-    return broken
+    return broken, speeds
 
 
 def scores(items: Sequence[Item], broken: Sequence[dict[str, list[str]]], model: str | None) -> dict[str, Any]:
@@ -173,6 +187,9 @@ def tables(result: dict[str, Any]) -> None:
     faults = ["true", *RESPONSIBLE]
     rows = [[rule, *(found.get(fault) for fault in faults)] for rule, found in result["rules"].items()]
     print_table("share of texts that break a rule", ["rule", *faults], rows)
+    print_table(
+        "answers in a second of one thread", list(result["answers_per_second"]), [list(result["answers_per_second"].values())]
+    )
 
 
 def show(items: Sequence[Item], broken: Sequence[dict[str, list[str]]], fault: str) -> None:

@@ -45,7 +45,7 @@ EXPANDED = {
     "they're": "they are", "you're": "you are", "couldn't": "could not", "wouldn't": "would not", "hasn't": "has not",
 }  # fmt: skip
 EDITS = {**SYNONYMS, **EXPANDED, **{long: short for short, long in EXPANDED.items() if " not" in long}}
-_EDIT = re.compile(r"(?<![\w.@/-])(" + "|".join(sorted(map(re.escape, EDITS), key=len, reverse=True)) + r")(?![\w@/-]|\.\w)")
+_EDIT = re.compile(r"(?<![\w.@/-])(" + "|".join(sorted(map(re.escape, EDITS), key=len, reverse=True)) + r")(?![\w@/’'-]|\.\w)")
 _SENTENCE = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)(?<!\b(?:Mr|Dr|St|Sr|Jr)\.)(?<!\bMrs\.)\s+(?=[A-Z])")
 _FRONT = re.compile(
     r"^(In|On|At|By|After|Before|During|Since|From) ([^,.;:()]{3,40}), ((?:the|a|an|it|he|she|they|this|there)\b[^.;:]*)\.$",
@@ -75,7 +75,12 @@ class Item:
     @property
     def is_reported(self) -> bool:
         """Whether it is in the half that figures are reported on; the other is for tuning."""
-        return number(self.name, "half") % 2 == 1
+        return in_reported_half(self.name)
+
+
+def in_reported_half(name: str) -> bool:
+    """Whether what has this name (an id, or a phrasing) is of the half that figures are reported on."""
+    return number(name, "half") % 2 == 1
 
 
 def number(name: str, use: str) -> int:
@@ -308,7 +313,7 @@ def phrased(phrasings: tuple[str, ...]) -> Callable[[Item, random.Random, str], 
     """A phrasing of the half that the item is in."""
 
     def phrase(item: Item, luck: random.Random, half: str) -> str:
-        mine = [one for one in phrasings if Item(one, "", "", "", "").is_reported == (half == "reported")]
+        mine = [one for one in phrasings if in_reported_half(one) == (half == "reported")]
         topic = " ".join(item.source.split()[3:7]).strip(".,;:()\"'")
         return luck.choice(mine).format(topic=topic, text=item.text)
 
