@@ -12,6 +12,7 @@ from schemas.columns import Drop
 from schemas.errors import AnswerFault
 from stages.core.asking import Asking
 from stages.core.chains import Asked
+from stages.core.generated import PARENT_TEXT
 from stages.core.prompts import Prompt
 from stages.core.requests import Reply, Request
 from stages.core.splitting import Count, split_text
@@ -39,7 +40,6 @@ status  ok, truncated (the document ends where max_tokens did), parse_error, emp
         too_long or no_text
 """
 ANSWERS = "_answers"
-PARENT_TEXT = "_parent_text"
 GOOD, NOT_ASKED = ("ok", "truncated"), ("too_long", "no_text")
 
 WRITTEN: dict[str, pa.DataType] = {
