@@ -2,11 +2,11 @@
 
     PYTHONPATH=. python benchmarks/verification.py --data ../shared/data
 
-The set is made of real text (`verification_set.py`): true rephrasings, passages of sentences that editors of Wikipedia split
-in two, and paraphrases of English prose by rule, and the same with one fault each. Names are hashed to two halves: on
-the first the filters were tuned, figures are of the second. A fault is found if any rule of the filter that is responsible is
-broken. Precision is against the true rephrasings, as if there were as many of them as faulty ones: recall / (recall + share of
-true ones that the same filter drops).
+The set is made of real text (`verification_set.py`, `verification_faults.py`): true rephrasings, passages of sentences that
+editors of Wikipedia split in two, and paraphrases of English prose by rule, and the same with one fault each. Names are hashed
+to two halves: on the first the filters were tuned, figures are of the second. A fault is found if any rule of the filter that
+is responsible is broken. Precision is against the true rephrasings, as if there were as many of them as faulty ones:
+recall / (recall + share of true ones that the same filter drops).
 
 Where there is an embedding model (`--model`, a folder), `source_similarity` is measured, too.
 """
@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import RESULTS, facts, print_table, save
+from verification_faults import faulty
 from verification_phrasings import LEAKS, REFUSALS
-from verification_set import Item, faulty, in_other_languages, in_reported_half, true_rephrasings
+from verification_set import Item, in_other_languages, in_reported_half, true_rephrasings
 
 RESPONSIBLE = {
     "changed numbers": "grounded",

@@ -1,4 +1,7 @@
-"""What models say instead of an answer, or around it: written before the patterns of the filter `refusal`, for its measurement.
+"""What models say instead of an answer, or around it, for the measurement of the filter `refusal`.
+
+They were written before the filter's patterns, by the same author, who knew both: figures on them say that the patterns are
+whole, less what they miss of a model nobody has seen.
 
 `{topic}` is replaced by words of the source, `{text}` by a true rephrasing. No phrasing was changed afterwards.
 """

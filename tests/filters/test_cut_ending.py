@@ -21,7 +21,7 @@ SOURCE = "The mills are gone. The weirs are still there."
         "| mill | weir |\n|---|---|\n| 1 | 2 |",
         "```\nprint(1)\n```",
         "水车不见了。",
-        "no, no, no, no.",
+        "no. no. no. no. no. no. no.",
     ],
 )
 def test_whole_texts_are_kept(text):

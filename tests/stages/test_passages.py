@@ -54,6 +54,7 @@ def test_the_share_of_words_that_a_source_has():
         ("He won prize No. 3 there.", "He won prize number 3 there.", False),
         ("He did not win the prize until he was old.", "He did not win until he was old.", False),
         ("It is unclear whether or not he won.", "It is unclear whether he won.", False),
+        ("The prize was not given there, and was given here.", "The prize was given here.", False),
         ("He stayed, as the prize was not given.", "He stayed. The prize was not given.", False),
     ],
 )
