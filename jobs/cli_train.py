@@ -237,4 +237,4 @@ def _tell_samples(card: dict[str, Any]) -> None:
     print(f"cut: {card['cut']['value']:.4f} ({card['cut']['chosen']}); on both sides of it:")
     for sample in card["samples"]:
         fate = "kept    " if sample["kept"] else "not kept"
-        print(f"  {fate} {sample['label']} {sample['score']:.4f}  {sample['text'][:80]}")
+        print(f"  {fate} {sample['label']} {sample['score']:.4f}  {' '.join(sample['text'].split())[:80]}")

@@ -27,7 +27,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     chance = random.Random(1)
     for name, words in (("good", GOOD), ("bad", BAD)):
-        texts = [" ".join(chance.choices(words.split(), k=chance.randint(6, 15))) for _ in range(150)]
+        texts = ["\n".join(chance.choices(words.split(), k=chance.randint(6, 15))) for _ in range(150)]
         pq.write_table(pa.table({"text": texts}), f"{name}.parquet")
     with Path("rated.jsonl").open("w") as out:
         for _ in range(400):
@@ -139,6 +139,9 @@ def test_words_tell_the_same(files: Path) -> None:
     assert result.exit_code == 0, result.output
     for words in ("to calibrate", "held back", "auc", "cut: ", "not kept", "its card: head/card.md"):
         assert words in result.stdout
+    lines = result.stdout.partition("on both sides of it:\n")[2].splitlines()
+    # six samples of one line each, and where the head is
+    assert len(lines) == 7
 
 
 @pytest.mark.parametrize(
