@@ -26,7 +26,7 @@ class CheckTranslation(Asking):
 
     back_translation_similarity  chrF of the translation back against the source, from 0 to 1 (Popović 2015: character n-grams
                                  of 1 to 6, spaces left out, recall twice the weight); null in documents that no model made, and
-                                 where no answer came, so that a threshold on it drops them only if it says so
+                                 where no answer came, so `threshold` needs `missing: keep`
     """
 
     example: ClassVar[dict[str, Any]] = {"language": "English", "script": {}}

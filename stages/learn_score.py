@@ -33,7 +33,7 @@ class LearnScore(Global):
         embed_text: {model: FOLDER}
         annotate: {prompt: educational_value, sample: 0.02, column: label, endpoint: ...}
         learn_score: {label: label}
-        threshold: {column: learned_score, min: 3}
+        threshold: {column: learned_score, min_value: 3}
 
     A layer (`kind: linear`, least squares) or two (`mlp`) on the embedding of each document, fitted to the labels, as
     FineWeb-Edu's classifier is to an LLM's (Penedo et al. 2024, section 4) and QuRating's to comparisons (Wettig et al. 2024):

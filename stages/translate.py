@@ -13,7 +13,7 @@ class Translate(Generation):
 
         translate: {to: German, keep_source: true, endpoint: {base_url: ..., model: ...}}
         check_translation: {endpoint: ..., language: English}
-        threshold: {column: back_translation_similarity, min: 0.6}
+        threshold: {column: back_translation_similarity, min_value: 0.6, missing: keep}
 
     Long documents are translated in pieces cut at paragraphs. `check_translation` translates back and compares.
     """

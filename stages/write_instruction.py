@@ -11,7 +11,7 @@ class WriteInstruction(Generation):
 
         write_instruction: {endpoint: {base_url: ..., model: ...}}
         annotate: {prompt: response_quality, column: fit, endpoint: ...}
-        threshold: {column: fit, min: 4}
+        threshold: {column: fit, min_value: 4, missing: drop}
 
     Instruction back-translation (Li et al. 2023, "Self-alignment with instruction backtranslation"): the answer is text of
     people, the request is made; their curation step is the rating that follows. `messages` has both turns, `text` both one
