@@ -38,8 +38,8 @@ class EvolveInstructions(Generation):
         return tuple(f"evolve_{name}" for name in self.operations)
 
     def text_fault(self, text: str, request: Request) -> str | None:
-        if not text.strip():
-            return "it is empty"
+        if (fault := super().text_fault(text, request)) is not None:
+            return fault
         content = content_words(text)
         if not content:
             return "it has nothing but punctuation and stop words"

@@ -27,6 +27,9 @@ class Respond(Generation):
 
     write: Literal["response", "rewrite"] = Field("response", description="an answer to a request, or a better last answer")
     system: str | None = Field(None, description="system message of the conversation")
+    refusals: Literal["retry", "keep"] = Field(
+        "keep", description="an answer that refuses is an answer like any other, or is asked for again and then set aside"
+    )
 
     def prompt_names(self) -> Sequence[str]:
         return ("respond" if self.write == "response" else "rewrite_response",)

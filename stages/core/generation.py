@@ -14,6 +14,7 @@ from schemas.errors import AnswerFault
 from stages.core.asking import Asking
 from stages.core.chains import Asked
 from stages.core.generated import FINISH_REASON, KIND, PARENT_TEXT, SYNTHETIC
+from stages.core.leaks import FAMILIES
 from stages.core.prompts import Prompt
 from stages.core.requests import Reply, Request
 from stages.core.splitting import Count, split_text
@@ -37,8 +38,8 @@ ANSWER = pa.struct(
 )
 """What came of one prompt and one sample of it: `text` is the document, or the raw answer where it is no good.
 
-status  ok, truncated (the document ends where max_tokens did), parse_error, empty or engine_error; of what is not asked about
-        too_long or no_text
+status  ok, truncated (the document ends where max_tokens did), parse_error, refused, empty or engine_error; of what is not
+        asked about too_long or no_text
 """
 ANSWERS = "_answers"
 GOOD, NOT_ASKED = ("ok", "truncated"), ("too_long", "no_text")
@@ -84,6 +85,9 @@ class Generation(Asking):
     tokenizer: str | None = Field(
         None, description="path of the model's tokenizer.json, to count max_text_tokens; null: a token is 3 bytes"
     )
+    refusals: Literal["retry", "keep"] = Field(
+        "retry", description="an answer that refuses is asked for again and then set aside, or is an answer like any other"
+    )
 
     answer_kind: ClassVar[str | None] = None
 
@@ -117,7 +121,9 @@ class Generation(Asking):
 
     def text_fault(self, text: str, request: Request) -> str | None:
         """What is wrong with a plain answer, in words that the model is told."""
-        return None if text.strip() else "it is empty"
+        if not text.strip():
+            return "it is empty"
+        return "it refuses what was asked" if self.refusals == "retry" and _refuses(text, request) else None
 
     def object_fault(self, answer: Any, request: Request) -> str | None:
         """What is wrong with an object that keeps its model's schema."""
@@ -240,13 +246,21 @@ class Generation(Asking):
     def _status(self, faulty: Asked) -> str:
         if faulty.reply.text is None:
             return "engine_error"
-        return "parse_error" if faulty.reply.text.strip() else "empty"
+        if not faulty.reply.text.strip():
+            return "empty"
+        return "refused" if _refuses(faulty.reply.text, faulty.request) else "parse_error"
 
     def _text(self, piece: Asked, row: dict[str, Any]) -> str:
         kind = self.answer_model()
         if kind is None:
             return (piece.reply.text or "").strip()
         return self.document_of(parse(answer_class(kind), piece.reply)[0], row)
+
+
+def _refuses(text: str, request: Request) -> bool:
+    """Whether it has ways of refusing that the document of the prompt does not have."""
+    asked = next(content for role, content in request.messages if role == "user")
+    return FAMILIES["refusals"].found(text, asked.rpartition("\n\nText:\n")[2]) > 0
 
 
 def _quantile(counts: Counter[int], share: float) -> int | None:

@@ -339,15 +339,15 @@ def test_structured_answers_are_checked_and_asked_for_again(tmp_path: Path) -> N
 
 
 def test_the_scripted_engine_has_six_faults_and_none_loses_a_document(tmp_path: Path) -> None:
-    shares = dict.fromkeys(("unanswered", "empty", "refused", "cut", "malformed"), 0.1)
+    shares = dict.fromkeys(("unanswered", "empty", "refused", "cut", "malformed"), 0.1)  # half a text is a text
     stage = {"rephrase": {"script": {"faults": shares}, "retries": 0}}
     result = curate(tmp_path / "out", source(tmp_path, 300), [stage])
     statuses = step(result, "rephrase")["facts"]["statuses"]
-    assert set(statuses) == {"ok", "truncated", "empty", "engine_error"}
+    assert set(statuses) == {"ok", "truncated", "empty", "refused", "engine_error"}
     assert sum(statuses.values()) == 300
     told = counts(result)
     assert told["out"] == statuses["ok"] + statuses["truncated"]
-    assert told["quarantined"] == statuses["empty"] + statuses["engine_error"]
+    assert told["quarantined"] == statuses["empty"] + statuses["refused"] + statuses["engine_error"]
     assert {row["finish_reason"] for row in documents(result)} == {"stop", "length"}
 
 

@@ -4,6 +4,8 @@ import json
 
 from asked import asked, texts
 
+from stages.core.requests import Request
+from stages.rephrase import Rephrase
 from stages.respond import Respond
 from stages.write_instruction import WriteInstruction
 
@@ -37,3 +39,20 @@ def test_a_text_becomes_the_answer_to_the_request_that_was_made_for_it() -> None
         {"role": "assistant", "content": "Rivers rise in hills."},
     ]
     assert row["_answers"][0]["text"] == "Where do rivers rise?\n\nRivers rise in hills."
+
+
+def test_a_refusal_is_asked_for_again_unless_it_is_an_answer() -> None:
+    refusal = "I'm sorry, but I can't help with that."
+
+    def once(request: Request) -> str:
+        return refusal if len(request.messages) == 2 else "Rivers rise."
+
+    (row,), requests = asked(Rephrase(script={}), texts("Rivers rise in hills."), once)
+    assert (row["_answers"][0]["status"], len(requests)) == ("ok", 2)
+    assert "it refuses what was asked" in requests[1].messages[-1][1]
+    (row,), requests = asked(Rephrase(script={}, retries=1), texts("Rivers rise in hills."), lambda request: refusal)
+    assert (row["_answers"][0]["status"], row["_answers"][0]["text"]) == ("refused", refusal)
+    (row,), requests = asked(Rephrase(script={}), texts(f"She said: {refusal}"), lambda request: refusal)
+    assert (row["_answers"][0]["status"], len(requests)) == ("ok", 1)
+    (row,), requests = asked(Respond(script={}), texts("Pick a lock."), lambda request: refusal)
+    assert (row["_answers"][0]["status"], len(requests)) == ("ok", 1)
