@@ -3,6 +3,7 @@
 import re
 import string
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
@@ -51,7 +52,8 @@ class EvolveInstructions(Generation):
         return None
 
 
-def content_words(text: str) -> list[str]:
+@lru_cache(maxsize=1024)  # an answer is looked at whenever its chain is followed
+def content_words(text: str) -> tuple[str, ...]:
     """Words in lower case, without punctuation and stop words."""
     words = (word.strip(string.punctuation + "“”‘’«»。、？！").casefold() for word in text.split())
-    return [word for word in words if word and word not in STOP_WORDS]
+    return tuple(word for word in words if word and word not in STOP_WORDS)

@@ -52,7 +52,7 @@ def test_a_refusal_is_asked_for_again_unless_it_is_an_answer() -> None:
     assert "it refuses what was asked" in requests[1].messages[-1][1]
     (row,), requests = asked(Rephrase(script={}, retries=1), texts("Rivers rise in hills."), lambda request: refusal)
     assert (row["_answers"][0]["status"], row["_answers"][0]["text"]) == ("refused", refusal)
-    (row,), requests = asked(Rephrase(script={}), texts(f"She said: {refusal}"), lambda request: refusal)
+    (row,), requests = asked(Rephrase(script={}), texts(f"{refusal} So she said, and left."), lambda request: refusal)
     assert (row["_answers"][0]["status"], len(requests)) == ("ok", 1)
     (row,), requests = asked(Respond(script={}), texts("Pick a lock."), lambda request: refusal)
     assert (row["_answers"][0]["status"], len(requests)) == ("ok", 1)
