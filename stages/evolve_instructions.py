@@ -29,7 +29,7 @@ class EvolveInstructions(Generation):
     ("given prompt", "#Rewritten Prompt#"). The rule on answers (a short one with "sorry") is `refusal` behind `respond`.
     """
 
-    example: ClassVar[dict[str, Any]] = {"script": {}}
+    example: ClassVar[dict[str, Any]] = {"script": {}, "operations": ["deepen", "breadth"]}
 
     operations: tuple[Operation, ...] = Field(
         ("constraint", "deepen", "concrete", "reasoning", "breadth"), description="one new request by each", min_length=1
