@@ -28,9 +28,9 @@ def list_(json: Json = False) -> None:
     if json:
         print_json(found)
         return
-    width = max((len(stage["name"]) for stage in found), default=0)
+    width, kinds = (max((len(stage[key]) for stage in found), default=0) for key in ("name", "kind"))
     for stage in found:
-        print(f"{stage['name']:{width}}  {stage['kind']:10}  {stage['summary']}")
+        print(f"{stage['name']:{width}}  {stage['kind']:{kinds}}  {stage['summary']}")
 
 
 def describe(name: StageName, json: Json = False) -> None:

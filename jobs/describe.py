@@ -2,9 +2,11 @@
 
 import inspect
 import re
+import typing
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from pipeline import recipe, registry
@@ -58,7 +60,12 @@ def description(name: str) -> dict[str, Any]:
         "validated_for": _languages(filters) if filters else None,
         "parameters": [_parameter(key, found.model_fields[key]) for key in _own_first(found)],
         "reads": _read(nodes),
-        "writes": {column: str(kind) for node in nodes for column, kind in node.columns_written().items()},
+        "writes": {
+            column: str(kind)
+            for node in nodes
+            for column, kind in node.columns_written().items()
+            if not column.startswith("_") or len(nodes) == 1  # else one node's for the next
+        },
         "measures": {key: str(kind) for node in nodes if isinstance(node, Filter) for key, kind in node.measures().items()},
         "rules": [
             {"rule": rule.name, "measure": rule.measure, "op": rule.op, "limit": _plain(rule.limit)} for _, rule in rules
@@ -81,6 +88,9 @@ def as_text(found: Mapping[str, Any]) -> str:
         facts = [parameter["type"], parameter["unit"], parameter["range"], default]
         lines.append(f"  {parameter['name']}  ({', '.join(fact for fact in facts if fact)})")
         lines.append(f"      {parameter['description']}")
+        for key in parameter["keys"]:
+            told = "required" if key["required"] else f"default {key['default']}"
+            lines.append(f"      {key['name']} ({told}): {key['description'] or key['type']}")
     lines += ["  none"] if not found["parameters"] else []
     if found["rules"]:
         sign = {"at_least": ">=", "at_most": "<="}
@@ -180,7 +190,15 @@ def _parameter(key: str, field: Any) -> dict[str, Any]:
         "required": required,
         "default": None if default is PydanticUndefined else default,
         "description": field.description or INHERITED.get(key, ""),
+        "keys": [_parameter(name, inner) for kind in _models(field.annotation) for name, inner in kind.model_fields.items()],
     }
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Our own models in a type: a parameter with keys of its own."""
+    kinds = (annotation, *typing.get_args(annotation))
+    found = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return [kind for kind in found if kind.__module__.startswith("stages.core") and not issubclass(kind, Stage)]
 
 
 def _type(annotation: Any) -> str:
