@@ -145,7 +145,7 @@ class Chat:
             if limit is not None:
                 self._next = turn + 60 / limit
         if turn > now:
-            self._wait(min(LONGEST_WAIT, turn - now))
+            self._wait(turn - now)
 
     def _hold(self, seconds: float) -> None:
         """A server that asks one request to wait asks all."""

@@ -125,7 +125,7 @@ def test_the_ledger_follows_a_document_to_its_source_and_back(tmp_path: Path, se
 
 def test_faults_of_the_server_lose_nothing_and_ask_for_nothing_twice(tmp_path: Path) -> None:
     seen: Counter[str] = Counter()
-    faults: list[Any] = [(429, {"retry-after": "0"}), (500, {}), (503, {}), "cut", b"not json", b'{"choices": []}']
+    faults: list[Any] = [(429, {"retry-after": "0"}), (500, {}), (503, {}), "cut", "slow", b"not json", b'{"choices": []}']
 
     def fault_of(body: Body) -> Any:
         key = body["messages"][-1]["content"]
