@@ -232,7 +232,7 @@ def _conversations(source: str, revision: str | None, template: str | None, trus
 
 
 class Local:
-    """vLLM on this machine, driven by this process. Requests join the engine's batch one by one, so that one that it refuses costs no other."""
+    """vLLM on this machine, driven by this process. Requests join its batch one by one: one that it refuses costs no other."""
 
     def __init__(self, vllm: Vllm) -> None:
         os.environ.update({name: value for name, value in vllm.variables().items() if name not in os.environ})
