@@ -230,7 +230,7 @@ def _solve(segment: Segment, index: int, engine: Engine, shown: Progress, label:
         shown.phase(f"{segment.globals[index].label}: {what}", units)
         return shown.advance
 
-    cluster = OnRay(engine, label, shown) if isinstance(engine, RayEngine) else None
+    cluster = OnRay(engine, segment.globals[index].label, shown) if isinstance(engine, RayEngine) else None
     solve(segment, index, mapped, progress, cluster)
 
 
@@ -242,7 +242,7 @@ class OnRay:
 
     def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
         """By tasks."""
-        self._shown.phase(f"{self._label} what to ask", len(items))
+        self._shown.phase(f"{self._label}: look for what to ask", len(items))
         for answer in self._engine.map(function, items, self._label):
             self._shown.advance()
             yield answer

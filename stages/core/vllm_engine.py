@@ -242,10 +242,10 @@ class Local:
 
         self._conversations = vllm.conversations()
         try:
-            llm: Any = LLM(model=vllm.source(), **vllm.arguments())
+            self.llm: Any = LLM(model=vllm.source(), **vllm.arguments())
         except Exception as error:
             raise StageError(f"vLLM does not start with {vllm.model}: {type(error).__name__}: {error}") from error
-        self._engine: Any = llm.llm_engine
+        self._engine: Any = self.llm.llm_engine
         self._lora = None if vllm.lora is None else LoRARequest("adapter", 1, vllm.lora)
         self._most: int = AHEAD * self._engine.vllm_config.scheduler_config.max_num_seqs
 

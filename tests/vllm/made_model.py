@@ -7,6 +7,10 @@ TEMPLATE = (
     "{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
 SPECIAL = ["<s>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"]
+# One thread for each engine: two that are bound to all cores wait for each other.
+ON_CPU = {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_CPU_OMP_THREADS_BIND": "nobind", "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+CONTEXT = 640
+"""tokens of a prompt and its answer, in tests"""
 WORDS = "the of and to in is was for that it with as on be at by this had not are but from or have an they which one you were"
 
 
