@@ -1,13 +1,13 @@
 """The engine beside this process: one refused request costs no other, answers keep a schema, and the draw has a seed."""
 
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
 from in_memory import InMemory, documents
 from pydantic import BaseModel, ConfigDict, Field
+from running import Open
 
-from stages.core.requests import ModelName, Reply, Request, Sampling
+from stages.core.requests import ModelName, Request, Sampling
 from stages.core.structured import parse
 from stages.core.vllm_engine import Vllm
 from stages.generate import Generate
@@ -34,19 +34,6 @@ class Shared(Vllm):
 
 
 OPENED: list[Any] = []
-
-
-class Open:
-    """An engine that others close."""
-
-    def __init__(self, engine: Any) -> None:
-        self.engine = engine
-
-    def replies(self, requests: Any) -> Iterator[tuple[Request, Reply]]:
-        yield from self.engine.replies(requests)
-
-    def close(self) -> None:
-        pass
 
 
 def asked(text: str, schema: dict[str, Any] | None = None, **keys: Any) -> Request:
