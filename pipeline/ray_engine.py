@@ -7,14 +7,17 @@ import os
 import pickle
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from pipeline.attempts import MARKS_BEFORE_ISOLATION
 from pipeline.engines import cores
+from pipeline.ray_vllm import dataset_of_replies
 from schemas.errors import SluiceError, StageError, Stalled
 from schemas.recipe import Resources
+from stages.core.requests import Reply, Request
+from stages.core.vllm_engine import Vllm
 
 PROCESS_BYTES = 1_000_000_000
 """Memory of a process with a model in it, beside twice the model: libraries, and the units in work."""
@@ -101,6 +104,17 @@ class RayEngine:
             size = min(self.workers, len(rows))
             dataset = units.map(_Call(function), num_cpus=1, compute=ray.data.TaskPoolStrategy(size=size))
         watchdog = _Watchdog(label, self._waiting, begun, self._resources.stall_seconds)
+        try:
+            yield from self._answers(watchdog, iter(dataset.iter_rows()), lambda row: row["answer"], label)
+        finally:
+            watchdog.close()
+
+    def replies(
+        self, vllm: Vllm, function: Callable[[Any], Iterable[Request]], items: Sequence[Any], label: str
+    ) -> Iterator[tuple[Request, Reply]]:
+        """What replicas of an engine answer to the requests that tasks make of the items, in any order."""
+        dataset = dataset_of_replies(vllm, function, items, self.workers)
+        watchdog = _Watchdog(label, self._waiting, lambda: True, self._resources.stall_seconds)
         try:
             yield from self._answers(watchdog, iter(dataset.iter_rows()), lambda row: row["answer"], label)
         finally:

@@ -35,6 +35,7 @@ from pipeline.verdicts import PartSketches, solve, solved
 from pipeline.worker import run_units
 from schemas.errors import FailureBudgetExceeded, RecipeError
 from stages.core.model import Model
+from stages.core.requests import Reply, Request
 
 EngineName = Literal["ray", "local"]
 ONE_TASK_DOCUMENTS = 300_000
@@ -229,7 +230,31 @@ def _solve(segment: Segment, index: int, engine: Engine, shown: Progress, label:
         shown.phase(f"{segment.globals[index].label}: {what}", units)
         return shown.advance
 
-    solve(segment, index, mapped, progress)
+    cluster = OnRay(engine, segment.globals[index].label, shown) if isinstance(engine, RayEngine) else None
+    solve(segment, index, mapped, progress, cluster)
+
+
+class OnRay:
+    """`Cluster` of a run on Ray."""
+
+    def __init__(self, engine: RayEngine, label: str, shown: Progress) -> None:
+        self._engine, self._label, self._shown = engine, label, shown
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        """By tasks."""
+        self._shown.phase(f"{self._label}: look for what to ask", len(items))
+        for answer in self._engine.map(function, items, self._label):
+            self._shown.advance()
+            yield answer
+
+    def replies(
+        self, engine: Any, function: Callable[[Any], Iterable[Request]], items: Sequence[Any], requests: int
+    ) -> Iterator[tuple[Request, Reply]]:
+        """By replicas of vLLM."""
+        self._shown.phase(f"{self._label}: ask", requests)
+        for answer in self._engine.replies(engine, function, items, self._label):
+            self._shown.advance()
+            yield answer
 
 
 def _bundles(segment: Segment, todo: Sequence[Unit], engine: Engine) -> list[list[Unit]]:

@@ -62,6 +62,9 @@ class MemorySketches:
         """Nothing is shown."""
         return lambda done: None
 
+    def cluster(self) -> None:
+        """All is done in this process."""
+
 
 @dataclass(frozen=True)
 class MemoryTable:

@@ -18,6 +18,7 @@ from pipeline.origins import origins_of, with_origins
 from pipeline.segment import Segment, SolveFolder, committed_parts
 from schemas.columns import COPIES, COPY, CUT, VERDICT
 from schemas.errors import StageError
+from stages.core.requests import Cluster
 from stages.core.stage import Global
 
 Mapped = Callable[[Callable[[Any], Any], Sequence[Any], int], Iterator[Any]]
@@ -108,16 +109,24 @@ def read_cuts(folder: Path, part: int) -> pa.Table:
 class PartSketches:
     """`Sketches` over the files of a segment; what earlier Globals of the segment drop is left out."""
 
-    def __init__(self, segment: Segment, index: int, mapped: Mapped = in_turn, shown: Shown = not_shown) -> None:
+    def __init__(
+        self,
+        segment: Segment,
+        index: int,
+        mapped: Mapped = in_turn,
+        shown: Shown = not_shown,
+        cluster: Cluster | None = None,
+    ) -> None:
         self._segment = segment
         self._index = index
         self._parts = committed_parts(segment.folder)
         self._mapped = mapped
         self._shown = shown
+        self._cluster = cluster
         self._rounds: set[str] = set()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_mapped": None, "_shown": None}  # in a worker it is only read from
+        return {**self.__dict__, "_mapped": None, "_shown": None, "_cluster": None}  # in a worker it is only read from
 
     def parts(self) -> list[int]:
         """Part numbers, ascending."""
@@ -181,6 +190,10 @@ class PartSketches:
     def progress(self, what: str, units: int) -> Callable[[int], None]:
         """Begin to show something that is done in this process."""
         return self._shown(what, units)
+
+    def cluster(self) -> Cluster | None:
+        """The engine's, if it has one."""
+        return self._cluster
 
 
 @dataclass(frozen=True)
@@ -282,7 +295,13 @@ def fault_of_cuts(cuts: pa.Table) -> str | None:
     return None
 
 
-def solve(segment: Segment, index: int, mapped: Mapped = in_turn, shown: Shown = not_shown) -> dict[str, Any]:
+def solve(
+    segment: Segment,
+    index: int,
+    mapped: Mapped = in_turn,
+    shown: Shown = not_shown,
+    cluster: Cluster | None = None,
+) -> dict[str, Any]:
     """Let one Global decide, its rounds run by `mapped`; its verdicts appear by rename. Returns its facts."""
     node = segment.globals[index]
     assert isinstance(node.stage, Global)
@@ -293,7 +312,7 @@ def solve(segment: Segment, index: int, mapped: Mapped = in_turn, shown: Shown =
     folder.mkdir(parents=True)
     try:
         verdicts = VerdictFiles(folder, node.label, pa.schema(list(node.stage.columns_written().items())))
-        facts = node.stage.solve(PartSketches(segment, index, mapped, shown), verdicts)
+        facts = node.stage.solve(PartSketches(segment, index, mapped, shown, cluster), verdicts)
         stored = sum(file.stat().st_size for file in segment.rounds_folder(index).glob("*.arrow"))
         facts = {**facts, "dropped": verdicts.count, "round_bytes": stored}
         (folder / "facts.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_SERIALIZE_NUMPY))

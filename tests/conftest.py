@@ -1,13 +1,25 @@
 """What all tests share: one Ray cluster on loopback, and kernels that are compiled once for a machine, not for a test run."""
 
+import importlib.util
 import logging
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+
+# vLLM has an environment of its own, in which `make test` runs these: see the Makefile
+WITH_VLLM = importlib.util.find_spec("vllm") is not None
+collect_ignore = [] if WITH_VLLM else ["vllm"]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was left out."""
+    if not WITH_VLLM:
+        terminalreporter.write_line("tests/vllm is not among these: vLLM is in .venv/vllm, where `make test` runs it")
 
 
 @pytest.fixture(scope="session")

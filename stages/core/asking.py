@@ -14,10 +14,12 @@ from stages.core.answers import FILE_ANSWERS, AnswerStore, AnswerWriter, store_a
 from stages.core.bill import Bill, Budget
 from stages.core.chains import Asked, by_document, follow, look_up
 from stages.core.chat import Endpoint
+from stages.core.cluster_asking import replies_on
 from stages.core.model import Answer, Model, Unit, units_of
 from stages.core.requests import ModelName, Reply, Request, Responder, Sampling
 from stages.core.scripted import Script
 from stages.core.stage import Saved, Sketches, Verdicts
+from stages.core.vllm_engine import Vllm
 
 
 class Asking(Model):
@@ -28,6 +30,7 @@ class Asking(Model):
     """
 
     endpoint: Endpoint | None = Field(None, description="an OpenAI-compatible endpoint: base_url, model, and how it is asked")
+    vllm: Vllm | None = Field(None, description="a model that vLLM runs: on Ray in replicas, else one beside this process")
     script: Script | None = Field(None, description="a function in the place of a model, for trials: `script: {}`")
     sampling: Sampling = Field(Sampling(), description="max_tokens, temperature, top_p, stop, seed")
     retries: int = Field(2, description="times that an answer which cannot be used is asked for again", ge=0, le=10)
@@ -36,7 +39,7 @@ class Asking(Model):
         None, description="folder where answers are kept and looked for; default: one beside the runs' segments"
     )
 
-    engines: ClassVar[tuple[str, ...]] = ("endpoint", "script")
+    engines: ClassVar[tuple[str, ...]] = ("endpoint", "vllm", "script")
 
     @model_validator(mode="after")
     def _one_engine(self) -> Self:
@@ -47,9 +50,9 @@ class Asking(Model):
         return self
 
     @property
-    def engine(self) -> Endpoint | Script:
+    def engine(self) -> Endpoint | Vllm | Script:
         """Who answers."""
-        found = self.endpoint or self.script
+        found = self.endpoint or self.vllm or self.script
         assert found is not None
         return found
 
@@ -71,7 +74,8 @@ class Asking(Model):
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """What so many tokens cost; None without prices."""
-        return None if self.endpoint is None else self.endpoint.cost(prompt_tokens, completion_tokens)
+        priced = self.endpoint or self.vllm
+        return None if priced is None else priced.cost(prompt_tokens, completion_tokens)
 
     def request(self, messages: Sequence[tuple[str, str]], sample: int = 0, schema: dict[str, Any] | None = None) -> Request:
         """A question to this stage's model."""
@@ -86,7 +90,12 @@ class Asking(Model):
         return {**spec, **{name: value.deciding() for name in self.engines if (value := getattr(self, name)) is not None}}
 
     def requirements(self) -> tuple[tuple[str, str], ...]:
+        if self.vllm is not None:
+            return (("vllm", "vllm"),)
         return (("httpx", "llm"),) if self.endpoint is not None else ()
+
+    def files(self) -> tuple[str, ...]:
+        return () if self.vllm is None else self.vllm.files()
 
     def load(self) -> Answer:
         """Answers by asking, without a store: for a trial on a few documents."""
@@ -126,16 +135,21 @@ class Asking(Model):
         """Ask what no answer stands for, and again what came back at fault, until there is no more to ask."""
         failed: dict[str, str] = {}
         responder: Responder | None = None
+        cluster = sketches.cluster() if self.vllm is not None else None
         try:
             for _ in range(self.retries + 1):
-                requests = self._requests(sketches, units, store, failed, bill, sketches.progress("ask", len(units)))
-                # no client or model is opened where there is nothing to ask
-                if (first := next(requests, None)) is None:
-                    break
-                responder = responder or self.engine.open()
+                if cluster is not None:
+                    replies = replies_on(cluster, self, sketches, units, store, unanswered, bill)
+                else:
+                    requests = self._requests(sketches, units, store, failed, bill, sketches.progress("ask", len(units)))
+                    # no client or model is opened where there is nothing to ask
+                    if (first := next(requests, None)) is None:
+                        break
+                    responder = responder or self.engine.open()
+                    replies = responder.replies(itertools.chain([first], requests))
                 faults = 0
                 with store.writer() as writer, open(unanswered, "ab") as log:
-                    for request, reply in responder.replies(itertools.chain([first], requests)):
+                    for request, reply in replies:
                         bill.add(request, reply)
                         _keep(request, reply, writer, failed, log)
                         faults += reply.text is not None and self.fault_of(request, reply) is not None

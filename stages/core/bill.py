@@ -38,17 +38,26 @@ class Bill:
         self._spent = {"requests": 0, "prompt_tokens": 0, "completion_tokens": 0, "unanswered": 0, "seconds": 0.0}
         if path.is_file():
             self._spent |= orjson.loads(path.read_bytes())
-        self._flying = [0, 0]
+        self._flying = [0, 0, 0]
+        self._ahead = False
         self._begun: float | None = None
         self._lock = threading.Lock()
         self._saved = time.monotonic()
 
     def allows(self, request: Request) -> bool:
         """Whether one more may be asked; it counts as asked then, with the most tokens that it may have."""
-        budget, (prompt, completion) = self._budget, _most(request)
+        return self._allows(*most_tokens(request))
+
+    def allows_ahead(self, prompt_tokens: int, completion_tokens: int) -> bool:
+        """The same long before it is asked, of a request of at most so many tokens. After a kill it counts if answered."""
+        self._ahead = True
+        return self._allows(prompt_tokens, completion_tokens)
+
+    def _allows(self, prompt: int, completion: int) -> bool:
+        budget = self._budget
         with self._lock:
-            prompts = int(self._spent["prompt_tokens"]) + self._flying[0] + prompt
-            completions = int(self._spent["completion_tokens"]) + self._flying[1] + completion
+            prompts = int(self._spent["prompt_tokens"]) + self._flying[1] + prompt
+            completions = int(self._spent["completion_tokens"]) + self._flying[2] + completion
             if budget.max_requests is not None and self._spent["requests"] >= budget.max_requests:
                 self.reached = f"max_requests: {budget.max_requests}"
             elif budget.max_tokens is not None and prompts + completions > budget.max_tokens:
@@ -58,15 +67,15 @@ class Bill:
             else:
                 self._spent["requests"] += 1
                 self._begun = self._begun or time.monotonic()
-                self._flying = [self._flying[0] + prompt, self._flying[1] + completion]
+                self._fly(1, prompt, completion)
                 return True
             return False
 
     def add(self, request: Request, reply: Reply) -> None:
         """Count a reply to what was allowed."""
-        prompt, completion = _most(request)
+        prompt, completion = most_tokens(request)
         with self._lock:
-            self._flying = [self._flying[0] - prompt, self._flying[1] - completion]
+            self._fly(-1, -prompt, -completion)
             self._spent["prompt_tokens"] += reply.prompt_tokens or 0
             self._spent["completion_tokens"] += reply.completion_tokens or 0
             self._spent["unanswered"] += reply.text is None
@@ -79,13 +88,17 @@ class Bill:
             self._save()
             self._begun = None
 
+    def _fly(self, *more: int) -> None:
+        self._flying = [now + one for now, one in zip(self._flying, more, strict=True)]
+
     def _save(self) -> None:
         if self._begun is not None:
             now = time.monotonic()
             self._spent["seconds"] += now - self._begun
             self._begun = now
         staged = self._path.with_name(f".{self._path.name}")
-        staged.write_bytes(orjson.dumps(self._spent))
+        waiting = self._flying[0] if self._ahead else 0
+        staged.write_bytes(orjson.dumps({**self._spent, "requests": self._spent["requests"] - waiting}))
         staged.rename(self._path)
         self._saved = time.monotonic()
 
@@ -106,7 +119,7 @@ class Bill:
         )
 
 
-def _most(request: Request) -> tuple[int, int]:
+def most_tokens(request: Request) -> tuple[int, int]:
     """Tokens of the prompt, about, and of the answer, at most."""
     prompt = sum(len(content.encode()) for _, content in request.messages) // BYTES_PER_TOKEN
     return prompt, request.sampling.max_tokens

@@ -144,7 +144,7 @@ class Generation(Asking):
 
     def files(self) -> tuple[str, ...]:
         tokenizer = (self.tokenizer,) if self.tokenizer else ()
-        return (*(str(prompt.path) for prompt in self.prompts()), *tokenizer)
+        return (*super().files(), *(str(prompt.path) for prompt in self.prompts()), *tokenizer)
 
     def requirements(self) -> tuple[tuple[str, str], ...]:
         tokenizer = (("tokenizers", "tokenizers"),) if self.tokenizer else ()

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -93,6 +93,18 @@ class Responder(Protocol):
 
     def close(self) -> None:
         """Let go of what is held."""
+
+
+class Cluster(Protocol):
+    """Where an engine runs in processes beside this one, fed by workers."""
+
+    def map(self, function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+        """What the function gives for each item, in any order; workers call it."""
+
+    def replies(
+        self, engine: Any, function: Callable[[Any], Iterable[Request]], items: Sequence[Any], requests: int
+    ) -> Iterator[tuple[Request, Reply]]:
+        """The reply to each of so many requests that the function makes of the items, in any order; workers call it, too."""
 
 
 OnReply = Callable[[Request, Reply], None]

@@ -229,6 +229,9 @@ class JoinedSketches:
         assert self.run is not None
         return self.run.progress(what, units)
 
+    def cluster(self) -> None:
+        """An index asks no model."""
+
 
 class RunVerdicts:
     """`Drops` on the parts of the run; what falls on parts of the index is kept by part."""

@@ -18,6 +18,7 @@ from schemas import fineweb2
 from schemas.columns import Drop
 from schemas.rule import Percentile, Rule, Table
 from stages.core.docs import Docs
+from stages.core.requests import Cluster
 
 Measures = dict[str, np.ndarray]
 Unit = Literal["char", "word", "line", "document"]
@@ -213,6 +214,9 @@ class Sketches(Protocol):
 
     def progress(self, what: str, units: int) -> Callable[[int], None]:
         """Begin to show something that is done in this process; what comes back is called with so many more units done."""
+
+    def cluster(self) -> Cluster | None:
+        """Where the engine of a model can run beside this process, if there is such a place."""
 
 
 class Saved(Protocol):

@@ -55,6 +55,9 @@ class InMemory:
     def progress(self, what: str, units: int) -> Callable[[int], None]:
         return self.memory.progress(what, units)
 
+    def cluster(self) -> None:
+        return None
+
     def documents(self, part: int, rows: np.ndarray, columns: Sequence[str]) -> pa.Table:
         return self.memory.documents(part, (rows - 1) // 3, columns)
 
