@@ -22,7 +22,7 @@ from pipeline.segment import Segment, committed_parts
 from pipeline.units import CHUNKS
 from schemas.errors import InputError
 from schemas.recipe import Input
-from stages.core.generation import Answers
+from stages.core.answer_rows import Answers
 
 
 def retry(

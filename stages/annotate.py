@@ -49,7 +49,7 @@ class Annotate(Asking):
     sampling: Sampling = Field(Sampling(max_tokens=256), description="max_tokens, temperature, top_p, stop, seed")
 
     def files(self) -> tuple[str, ...]:
-        return (str(Prompt.read(self.prompt).path), *((self.tokenizer,) if self.tokenizer else ()))
+        return (*super().files(), str(Prompt.read(self.prompt).path), *((self.tokenizer,) if self.tokenizer else ()))
 
     def requirements(self) -> tuple[tuple[str, str], ...]:
         tokenizer = (("tokenizers", "tokenizers"),) if self.tokenizer else ()

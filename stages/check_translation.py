@@ -37,7 +37,7 @@ class CheckTranslation(Asking):
     sampling: Sampling = Field(Sampling(max_tokens=2048), description="max_tokens, temperature, top_p, stop, seed")
 
     def files(self) -> tuple[str, ...]:
-        return (str(Prompt.read("translate").path), *((self.tokenizer,) if self.tokenizer else ()))
+        return (*super().files(), str(Prompt.read("translate").path), *((self.tokenizer,) if self.tokenizer else ()))
 
     def columns_read(self) -> tuple[str, ...]:
         return ("text", PARENT_TEXT)

@@ -85,7 +85,7 @@ class CompareDocuments(Asking):
 
     def files(self) -> tuple[str, ...]:
         asked = (str(Prompt.read(self.prompt).path),) if self.labels is None else (self.labels,)
-        return (*asked, *((self.tokenizer,) if self.tokenizer else ()))
+        return (*super().files(), *asked, *((self.tokenizer,) if self.tokenizer else ()))
 
     def requirements(self) -> tuple[tuple[str, str], ...]:
         mending = (("json_repair", "llm"),) if self.labels is None else ()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, Field
@@ -61,6 +62,7 @@ class WriteQuestions(Generation):
         return "\n\n".join(f"Question: {pair.question}\nAnswer: {pair.answer}" for pair in proved)
 
 
+@lru_cache(maxsize=64)  # a text is looked at for each of its pieces
 def _plain(text: str) -> str:
     """Without what a copyist changes."""
     return re.sub(r"\s+", " ", re.sub(r"[‘’`´]", "'", re.sub(r"[“”„«»]", '"', text))).strip().casefold()

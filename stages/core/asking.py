@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from schemas.errors import BudgetReached
 from stages.core.answers import FILE_ANSWERS, AnswerStore, AnswerWriter, store_at
-from stages.core.bill import Bill, Budget
+from stages.core.bill import Bill, Budget, Prices
 from stages.core.chains import Asked, by_document, follow, look_up
 from stages.core.chat import Endpoint
 from stages.core.cluster_asking import replies_on
@@ -74,8 +74,12 @@ class Asking(Model):
 
     def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """What so many tokens cost; None without prices."""
+        return self.prices().cost(prompt_tokens, completion_tokens)
+
+    def prices(self) -> Prices:
+        """What the engine's tokens cost."""
         priced = self.endpoint or self.vllm
-        return None if priced is None else priced.cost(prompt_tokens, completion_tokens)
+        return Prices() if priced is None else Prices(**priced.model_dump(include=set(Prices.model_fields)))
 
     def request(self, messages: Sequence[tuple[str, str]], sample: int = 0, schema: dict[str, Any] | None = None) -> Request:
         """A question to this stage's model."""

@@ -19,6 +19,21 @@ Cost = Callable[[int, int], float | None]
 """cost of so many tokens of prompts and of answers; None without prices"""
 
 
+class Prices(BaseModel):
+    """What a model's tokens cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt_price: float = Field(0.0, description="of a million tokens of prompts, in the currency of max_cost", ge=0)
+    completion_price: float = Field(0.0, description="of a million tokens of answers", ge=0)
+
+    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """What so many tokens cost; None without prices."""
+        if not (self.prompt_price or self.completion_price):
+            return None
+        return (prompt_tokens * self.prompt_price + completion_tokens * self.completion_price) / 1e6
+
+
 class Budget(BaseModel):
     """What a step may ask for in a run. Answers that stand already cost nothing."""
 

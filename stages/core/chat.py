@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from schemas.errors import StageError
+from stages.core.bill import Prices
 from stages.core.requests import ModelName, Reply, Request
 
 LONGEST_WAIT = 60.0
@@ -23,7 +24,7 @@ WRONG_REQUEST = (400, 413, 422)
 """states that another attempt at this request does not change"""
 
 
-class Endpoint(BaseModel):
+class Endpoint(Prices):
     """Where a chat model answers, and how it is asked."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,8 +42,6 @@ class Endpoint(BaseModel):
     timeout_seconds: float = Field(120.0, description="for one answer", gt=0)
     attempts: int = Field(6, description="times that a request is tried before it counts as unanswered", ge=1, le=100)
     guided: bool = Field(True, description="send the JSON Schema of an answer as response_format, where there is one")
-    prompt_price: float = Field(0.0, description="of a million tokens of prompts, in the currency of max_cost", ge=0)
-    completion_price: float = Field(0.0, description="of a million tokens of answers", ge=0)
 
     def deciding(self) -> dict[str, Any]:
         """What of this an answer depends on: who is asked, not where or how often."""
@@ -51,12 +50,6 @@ class Endpoint(BaseModel):
     def model_name(self) -> ModelName:
         """Who answers."""
         return ModelName(self.model, self.revision)
-
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """What so many tokens cost; None without prices."""
-        if not (self.prompt_price or self.completion_price):
-            return None
-        return (prompt_tokens * self.prompt_price + completion_tokens * self.completion_price) / 1e6
 
     def open(self) -> "Chat":
         """The client."""

@@ -2,64 +2,23 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from schemas.columns import Drop
-from schemas.errors import AnswerFault
+from stages.core.answer_rows import ANSWER, ANSWERS, Answers
 from stages.core.asking import Asking
 from stages.core.chains import Asked
-from stages.core.generated import FINISH_REASON, KIND, PARENT_TEXT, SYNTHETIC
 from stages.core.leaks import FAMILIES
 from stages.core.prompts import Prompt
 from stages.core.requests import Reply, Request
 from stages.core.splitting import Count, split_text
-from stages.core.stage import Expand, Processed, Saved, Stage
+from stages.core.stage import Saved, Stage
 from stages.core.structured import answer_class, parse
 from stages.core.tokenizer import token_counter
-
-ANSWER = pa.struct(
-    [
-        ("prompt", pa.string()),
-        ("sample", pa.int32()),
-        ("status", pa.string()),
-        ("text", pa.large_string()),
-        ("messages", pa.string()),
-        ("why", pa.string()),
-        ("finish_reason", pa.string()),
-        ("prompt_tokens", pa.int64()),
-        ("completion_tokens", pa.int64()),
-        ("requests", pa.list_(pa.string())),
-    ]
-)
-"""What came of one prompt and one sample of it: `text` is the document, or the raw answer where it is no good.
-
-status  ok, truncated (the document ends where max_tokens did), parse_error, refused, empty or engine_error; of what is not
-        asked about too_long or no_text
-"""
-ANSWERS = "_answers"
-GOOD, NOT_ASKED = ("ok", "truncated"), ("too_long", "no_text")
-
-WRITTEN: dict[str, pa.DataType] = {
-    KIND: pa.string(),
-    "parent_id": pa.string(),
-    "messages": pa.string(),
-    "prompt": pa.string(),
-    "prompt_hash": pa.string(),
-    "model": pa.string(),
-    "model_revision": pa.string(),
-    "sampling": pa.string(),
-    FINISH_REASON: pa.string(),
-    "prompt_tokens": pa.int64(),
-    "completion_tokens": pa.int64(),
-    "cost": pa.float64(),
-    PARENT_TEXT: pa.large_string(),
-}
-"""Columns of every row behind a generation; all but `kind` are null in documents that no model wrote."""
 
 
 class Generation(Asking):
@@ -88,8 +47,6 @@ class Generation(Asking):
     refusals: Literal["retry", "keep"] = Field(
         "retry", description="an answer that refuses is asked for again and then set aside, or is an answer like any other"
     )
-
-    answer_kind: ClassVar[str | None] = None
 
     def prompt_names(self) -> Sequence[str]:
         """Prompts, as `Prompt.read` takes them."""
@@ -136,7 +93,15 @@ class Generation(Asking):
     # what follows is the same for all
 
     def nodes(self) -> Sequence[Stage]:
-        return (self, Answers(generation=self))
+        rows = Answers(
+            prompt_hashes={prompt.name: prompt.hash for prompt in self.prompts()},
+            model=self.model_name().name,
+            model_revision=self.model_name().revision,
+            sampling=json.dumps(self.sampling.model_dump(mode="json"), sort_keys=True),
+            keep_source=self.keep_source,
+            prices=self.prices(),
+        )
+        return (self, rows)
 
     def prompts(self) -> list[Prompt]:
         """The templates, read."""
@@ -271,84 +236,3 @@ def _quantile(counts: Counter[int], share: float) -> int | None:
         if left <= 0:
             return value
     return None
-
-
-class Answers(Expand):
-    """The documents of a generation: one for each answer, and the document itself where it is kept."""
-
-    generation: Generation
-
-    def columns_read(self) -> tuple[str, ...]:
-        return ("id", "text", ANSWERS)
-
-    def columns_written(self) -> dict[str, pa.DataType]:
-        return {"text": pa.large_string(), **WRITTEN}
-
-    def deciding_parameters(self) -> dict[str, Any]:
-        return self.generation.deciding_parameters()
-
-    def open(self) -> Callable[[pa.Table], Processed]:
-        return self._expanded
-
-    def apply(self, table: pa.Table) -> Processed:
-        return self._expanded(table)
-
-    def _expanded(self, table: pa.Table) -> Processed:
-        stage = self.generation
-        hashes = {prompt.name: prompt.hash for prompt in stage.prompts()}
-        name, sampling = stage.model_name(), json.dumps(stage.sampling.model_dump(mode="json"), sort_keys=True)
-        made = Processed(table, [], [], [], [])
-        lineage: list[str | None] = []
-        rows: list[dict[str, Any]] = []
-        known = [column for column in WRITTEN if column in table.column_names]
-        # as Python's values, a few for each answer of a model
-        for at, row in enumerate(table.select(["id", "text", ANSWERS, *known]).to_pylist()):
-            before = {column: row.get(column) for column in WRITTEN}
-            good = [answer for answer in row[ANSWERS] or () if answer["status"] in GOOD]
-            if stage.keep_source or not row[ANSWERS]:
-                made.parents.append(at)
-                rows.append({**before, KIND: before[KIND] or "real", "id": row["id"], "text": row["text"]})
-                lineage.append(None)
-            for answer in good:
-                prompt, tokens = answer["prompt"], (answer["prompt_tokens"] or 0, answer["completion_tokens"] or 0)
-                how = {"prompt": prompt, "prompt_hash": hashes[prompt], "model": name.name, "model_revision": name.revision}
-                made.parents.append(at)
-                rows.append(
-                    {
-                        "id": f"{row['id']}/{prompt}-{answer['sample']}",
-                        "text": answer["text"],
-                        KIND: SYNTHETIC,
-                        "parent_id": row["id"],
-                        "messages": answer["messages"],
-                        **how,
-                        "sampling": sampling,
-                        "finish_reason": answer["finish_reason"],
-                        "prompt_tokens": tokens[0],
-                        "completion_tokens": tokens[1],
-                        "cost": stage.cost(*tokens),
-                        PARENT_TEXT: row["text"],
-                    }
-                )
-                told = {**how, "sample": answer["sample"], "finish_reason": answer["finish_reason"]}
-                lineage.append(json.dumps({**told, "requests": answer["requests"]}))
-            faulty = [answer for answer in row[ANSWERS] or () if answer["status"] not in (*GOOD, *NOT_ASKED)]
-            for answer in faulty:
-                fault = AnswerFault(f"{answer['prompt']}-{answer['sample']}: {answer['status']}: {answer['why']}")
-                made.failed.append((at, fault, answer["text"]))
-            if not (good or faulty or stage.keep_source) and row[ANSWERS]:
-                made.dropped.append((at, Drop(row[ANSWERS][0]["status"])))
-        made.table = _with_rows(table, rows, made.parents)
-        made.lineage = lineage
-        return made
-
-
-def _with_rows(table: pa.Table, rows: list[dict[str, Any]], parents: list[int]) -> pa.Table:
-    """The rows as a table: columns that they have, the others their parent's."""
-    result = table.take(pa.array(parents, pa.int64()))
-    types = {"id": table.schema.field("id").type, "text": table.schema.field("text").type, **WRITTEN}
-    for name, kind in types.items():
-        column = pa.array([row[name] for row in rows], kind)
-        at = result.schema.get_field_index(name)
-        field = table.schema.field(name) if at >= 0 else pa.field(name, kind)
-        result = result.append_column(field, column) if at < 0 else result.set_column(at, field, column)
-    return result

@@ -8,9 +8,10 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from schemas.errors import RecipeError, StageError
+from stages.core.bill import Prices
 from stages.core.model_digest import folder_digest
 from stages.core.requests import ModelName, Reply, Request
 
@@ -44,7 +45,7 @@ AHEAD = 2
 """requests given to the local engine, in times those that it works on at once: some wait, so that no place is empty"""
 
 
-class Vllm(BaseModel):
+class Vllm(Prices):
     """A model that vLLM runs. What its answers depend on is part of what they are kept by; how fast they come is not."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,8 +67,6 @@ class Vllm(BaseModel):
     accelerator: str | None = Field(None, description="Ray's name of the GPUs to use, such as H100; null: any, or CPUs")
     engine: dict[str, Any] = Field({}, description="further engine arguments of vLLM, such as gpu_memory_utilization")
     environment: dict[str, str] = Field({}, description="environment variables of the engine's process")
-    prompt_price: float = Field(0.0, description="of a million tokens of prompts, in the currency of max_cost", ge=0)
-    completion_price: float = Field(0.0, description="of a million tokens of answers", ge=0)
 
     @field_validator("engine")
     @classmethod
@@ -97,12 +96,6 @@ class Vllm(BaseModel):
     def files(self) -> tuple[str, ...]:
         """Files that have to be there."""
         return () if self.chat_template is None else (self.chat_template,)
-
-    def cost(self, prompt_tokens: int, completion_tokens: int) -> float | None:
-        """What so many tokens cost; None without prices."""
-        if not (self.prompt_price or self.completion_price):
-            return None
-        return (prompt_tokens * self.prompt_price + completion_tokens * self.completion_price) / 1e6
 
     def open(self) -> "Local":
         """The engine, on this machine."""

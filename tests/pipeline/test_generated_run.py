@@ -354,7 +354,7 @@ def test_the_scripted_engine_has_six_faults_and_none_loses_a_document(tmp_path: 
 @pytest.mark.parametrize(
     ("keys", "told"),
     [
-        ({}, "expected one of endpoint, script"),
+        ({}, "expected one of endpoint, vllm, script"),
         ({"script": {}, "endpoint": {"base_url": "http://127.0.0.1:9/v1", "model": "m"}}, "found endpoint and script"),
         ({"script": {}, "styles": ["wikipeda"]}, "styles.0: Input should be 'easy'"),
         ({"script": {}, "budgt": {}}, "budget"),

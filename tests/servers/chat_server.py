@@ -44,6 +44,7 @@ class ChatServer:
                     server.now += 1
                     server.most = max(server.most, server.now)
                     fault = server.faults.pop(0) if server.faults else fault_of(body)
+                    server.now -= fault == "slow"  # the client is gone long before it ends
                 try:
                     time.sleep(30 if fault == "slow" else seconds)
                     self.answer(body, fault)
@@ -51,7 +52,7 @@ class ChatServer:
                     self.close_connection = True
                 finally:
                     with lock:
-                        server.now -= 1
+                        server.now -= fault != "slow"
 
             def answer(self, body: Body, fault: Any) -> None:
                 text = answer(body)

@@ -95,6 +95,7 @@ def test_each_request_is_asked_once_and_no_engine_starts_for_those_that_have_ans
     # text 4 stands in both parts
     assert sorted(map(text_of, asked)) == [f"text {number}" for number in range(8)]
     assert answers(memory) == [("ok", f"TEXT {number}") for number in (*range(5), *range(4, 8))]
+    assert facts["asked"].pop("seconds") >= 0
     assert facts["asked"] == {"requests": 8, "prompt_tokens": 80, "completion_tokens": 40, "unanswered": 0, "cost": None}
     again, facts = solved(stage(), upper)
     assert again.elsewhere.passes == []  # type: ignore[union-attr]

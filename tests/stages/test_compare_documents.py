@@ -110,7 +110,7 @@ def test_judgments_of_people_stand_in_a_file(tmp_path: Path) -> None:
     path.write_text('{"model_a": "x", "model_b": "y", "winner": "tie"}\n')
     with pytest.raises(RecipeError, match="no battle is between two documents that come to this step"):
         solved(stage)
-    with pytest.raises(ValidationError, match=r"expected one of endpoint, script, .*labels"):
+    with pytest.raises(ValidationError, match=r"expected one of endpoint, vllm, script, labels"):
         CompareDocuments()
 
 
