@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pipeline.results_format import duration, number, one_line, plain, share, short, size
 from pipeline.results_models import asked_of_models
-from pipeline.results_story import SIGN
+from pipeline.results_story import SIGN, relation_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,7 +85,7 @@ def _print_texts(story: "Story", console: Console) -> None:
         kept = story.survivor
         alike = "" if kept.similarity is None else f" (similarity {number(round(kept.similarity, 4))})"
         title = Text.assemble(
-            ("duplicate of ", "bold"), plain(kept.id), (" of ", "dim"), plain(kept.source), alike, f", {plain(kept.fate)}"
+            (f"{kept.relation} ", "bold"), plain(kept.id), (" of ", "dim"), plain(kept.source), alike, f", {plain(kept.fate)}"
         )
         texts.append((title, _text(kept.excerpt or "")))
     if not texts:
@@ -110,7 +110,9 @@ def print_dropped(examples: "pl.DataFrame", console: Console) -> None:
         rule = (plain(f"{row['step']}.{row['rule']}"), "red")
         _print(console, Text.assemble(rule, value, (limit, "dim"), "  ", plain(row["source"]), " ", (plain(row["id"]), "bold")))
         if row.get("survivor_id") is not None:
-            _print(console, _inset(_text(f"duplicate of {row['survivor_id']} of {row['survivor_source']}", "dim")))
+            _print(
+                console, _inset(_text(f"{relation_of(row['rule'])} {row['survivor_id']} of {row['survivor_source']}", "dim"))
+            )
         if row["excerpt"]:
             _print(console, _inset(_text(one_line(row["excerpt"], 400))))
 
