@@ -1,7 +1,9 @@
 """Runs that choose by clusters and distances of embeddings: the same bytes from any files, and every drop is explained."""
 
 import hashlib
+import json
 import random
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import pytest
 from small_runs import counts, curate, documents, jsonl
 
 from stages.core.embedding_models import EXAMPLE
+from stages.core.requests import Request
+from stages.judge_criteria import KEY_CRITERIA
 
 SENTENCE = "the river rises in hills to north of town and people who live along it have built mills there"
 WORDS = SENTENCE.split()
@@ -61,3 +65,28 @@ def test_files_and_workers_change_nothing(tmp_path: Path, files: int) -> None:
     other = curate(tmp_path / "more", source(tmp_path / f"in{files}", files), [EMBED, QUOTA, CENTRES], **keys)
     assert {row["id"] for row in documents(other)} == {row["id"] for row in documents(one)}
     assert data(other) == data(one)
+
+
+def judged(request: Request) -> str:
+    """As many criteria as the prompt has different words, less two; one prompt gets no answer that can be read."""
+    prompt = request.messages[1][1].rpartition("Text:\n")[2]
+    met = len(set(prompt.split())) - 2
+    told = {name: at < met for at, name in enumerate(KEY_CRITERIA)}
+    return "no" if prompt == rows()[7]["text"] else json.dumps({"reason": "counted", **told})
+
+
+def test_a_benchmark_is_selected_by_topics_and_criteria(tmp_path: Path) -> None:
+    name = f"{__name__.rpartition('.')[2]}:judged"
+    select = {"select_prompts": {"prompts": 12, "topics": 5, "min_criteria": 3, "min_topic_mean": 2.5}}
+    stages = [EMBED, {"judge_criteria": {"script": {"function": name}}}, select]
+    result = curate(tmp_path / "out", source(tmp_path / "in", 2), stages)
+    kept = documents(result)
+    assert counts(result)["out"] == len(kept) == 12
+    assert all(row["criteria"] >= 3 and row["criteria_met"].count(",") == row["criteria"] - 1 for row in kept)
+    sizes = Counter(row["topic"] for row in kept).values()
+    assert max(sizes) - min(sizes) <= 1
+    steps = {step["step"]: step for step in result.manifest["steps"]}
+    assert steps["judge_criteria"]["facts"]["not_read"] == 1
+    assert steps["select_prompts"]["facts"]["judged"] == 149
+    (story,) = result.why(rows()[7]["id"])
+    assert "select_prompts.not_judged" in story.reason
