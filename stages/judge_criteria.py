@@ -63,7 +63,7 @@ class JudgeCriteria(Asking):
         return self
 
     def files(self) -> tuple[str, ...]:
-        return (str(Prompt.read(self.prompt).path), *((self.tokenizer,) if self.tokenizer else ()))
+        return (*super().files(), str(Prompt.read(self.prompt).path), *((self.tokenizer,) if self.tokenizer else ()))
 
     def requirements(self) -> tuple[tuple[str, str], ...]:
         tokenizer = (("tokenizers", "tokenizers"),) if self.tokenizer else ()

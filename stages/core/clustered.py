@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from stages.core.clustering import Clustering
 from stages.core.exchange import Block, numpy_of
+from stages.core.requests import Cluster
 from stages.core.stage import Saved, Sketches
 from stages.core.survivors import LiveRows
 from stages.core.vectors import nearest, squared_lengths, unpacked
@@ -130,3 +131,7 @@ class ClusteredSketches:
     def progress(self, what: str, units: int) -> Callable[[int], None]:
         """As of the sketches."""
         return self.sketches.progress(what, units)
+
+    def cluster(self) -> Cluster | None:
+        """As of the sketches."""
+        return self.sketches.cluster()
