@@ -1,6 +1,5 @@
 """Documents whose URL is on a list, or made of words that are."""
 
-import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from schemas.errors import InputError
 from schemas.rule import Limit, Rule, at_most, count
 from stages.core.docs import Docs
 from stages.core.stage import Filter, Measures
+from stages.core.url_lists import address, entries
 from stages.parse_url import parent_domains, parse_host
 
 _SHIPPED, _SHIPPED_FILE = "shipped", Path(__file__).with_name("url_words.txt")
@@ -72,7 +71,7 @@ class UrlBlocklist(Filter):
 
     def open(self) -> Any:
         domains, hosts = _entries(self.domains), _entries(self.hosts)
-        urls = frozenset(map(_address, _entries(self.urls)))
+        urls = frozenset(map(address, _entries(self.urls)))
         words, soft_words = _entries(self.words), _entries(self.soft_words)
 
         def measured(url: str | None) -> tuple[int, int, int, int, int]:
@@ -83,7 +82,7 @@ class UrlBlocklist(Filter):
             return (
                 int(bool(domains) and any(name in domains for name in parent_domains(host))),
                 int(host in hosts),
-                int(bool(urls) and _address(url.lower()) in urls),
+                int(bool(urls) and address(url.lower()) in urls),
                 len(found & words),
                 len(found & soft_words),
             )
@@ -112,26 +111,5 @@ def _path(name: str) -> Path:
     return _SHIPPED_FILE if name == _SHIPPED else Path(name).expanduser()
 
 
-@functools.lru_cache(maxsize=16)
 def _entries(names: tuple[str, ...]) -> frozenset[str]:
-    """The entries of some files, in lower case."""
-    found: set[str] = set()
-    for name in names:
-        try:
-            text = _path(name).read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"url_blocklist: the list {_path(name)} cannot be read: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise InputError(f"url_blocklist: the list {_path(name)} is not UTF-8 at byte {error.start}") from error
-        lines = (line.partition("#")[0].strip().lower().rstrip(".") for line in text.splitlines())
-        found.update(line for line in lines if line)
-    return frozenset(found)
-
-
-def _address(url: str) -> str:
-    """A URL in lower case as lists have it: without scheme, user, `www.`, fragment and final slash."""
-    rest = url.partition("#")[0].strip()
-    rest = rest.split("://", 1)[-1].removeprefix("//")
-    host, slash, path = rest.partition("/")
-    host = host.rpartition("@")[2].removeprefix("www.")
-    return f"{host}{slash}{path}".rstrip("/")
+    return entries("url_blocklist", tuple(map(_path, names)))

@@ -133,3 +133,110 @@ def _show(found: "Ranking") -> None:
 def _effect(effect: dict[str, Any]) -> str:
     interval = "" if effect["low"] is None else f" ({effect['low']:+.3f} to {effect['high']:+.3f})"
     return f"{effect['coefficient']:+.3f}{interval}"
+
+
+@arena.command()
+def benchmark(
+    battles: Annotated[
+        Path,
+        typer.Argument(
+            help="Battles as for `rank`; or a ranking with intervals (model, score, score_low, score_high).", show_default=False
+        ),
+    ],
+    reference: Annotated[
+        Path,
+        typer.Option(
+            "--reference",
+            help="The ranking that is taken as the truth: Parquet, JSONL (also .gz, .zst) or CSV with model, score or rank, "
+            "and the ends of a 95 % interval if there is one; leaderboard.parquet of `rank` is such a file.",
+            show_default=False,
+        ),
+    ],
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of the reference, where they are called otherwise: model:score or model:score:low:high.",
+            show_default=False,
+        ),
+    ] = None,
+    ties: Annotated[TieModel, typer.Option(help="half a win each, or a model with a parameter for ties.")] = TieModel.half,
+    bootstraps: Annotated[int, typer.Option(min=2, help="Samples for the 95 % intervals.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap samples.")] = 0,
+    covariate: Annotated[
+        list[str] | None,
+        typer.Option(help="Two columns whose effect is taken out of the strengths, as for `rank`.", show_default=False),
+    ] = None,
+    prior: Annotated[
+        float | None,
+        typer.Option(help="Standard deviation in logits of a normal prior; keeps strengths finite.", show_default="none"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Tell how well a benchmark separates models, and whether it orders them as a reference does.
+
+    The measures are Arena-Hard's (Li et al. 2024, section 3). Separability: pairs of models whose 95 % intervals do not
+    overlap. Agreement: over all pairs the mean of 1 where both are sure of the same order, -1 where of opposite ones, 0 where
+    one is not sure. Pair rank Brier score: mean of (p - o) squared, p from the bootstrap, o from the reference; 0 is the best,
+    and a coin gets 0.25.
+
+    [bold]Example[/bold]
+
+    sluice arena benchmark battles.parquet --reference human/leaderboard.parquet
+    """
+    ready()
+    from pipeline.arena_benchmark import measure
+    from schemas.errors import RecipeError
+
+    if prior is not None and not prior > 0:
+        raise RecipeError(f"--prior is {prior:g}, expected a standard deviation above 0")
+    named = columns.split(":") if columns else []
+    if len(named) not in (0, 2, 4) or not all(named):
+        raise RecipeError(f"--columns {columns}: expected model:score or model:score:low:high")
+    found = measure(
+        battles,
+        reference,
+        ties=ties.value,
+        bootstraps=bootstraps,
+        seed=seed,
+        prior=prior,
+        covariates=[_columns(pair) for pair in covariate or ()],
+        columns=named,
+    )
+    if json:
+        print_json(found)
+        return
+    _show_benchmark(found)
+
+
+def _show_benchmark(found: dict[str, Any]) -> None:
+    from pipeline.results_format import plain
+
+    fought = "" if found["battles"] is None else f", {found['battles']:,} battles"
+    print(
+        f"{found['models']} models{fought}; {found['shared_models']} of them in the reference, {found['shared_pairs']:,} pairs"
+    )
+    for title, value in (
+        ("separability", _percent(found["separability"])),
+        ("  of the shared models", _percent(found["shared_separability"])),
+        ("  of them by the reference", _percent(found["reference_separability"])),
+        ("agreement", _percent(found["agreement"])),
+        ("pair rank Brier score", _decimals(found["pair_rank_brier"])),
+        ("Spearman correlation", _decimals(found["spearman"])),
+    ):
+        print(f"{title:<28}{value:>8}")
+    for better, worse in found["disagreeing_pairs"][:10]:
+        print(f"note: {plain(better)} is above {plain(worse)} here, and below in the reference")
+    if found["equal_in_reference"]:
+        print(f"note: {found['equal_in_reference']} pairs have equal scores in the reference and are not in the Brier score")
+    for where in ("benchmark", "reference"):
+        if names := found[f"only_in_{where}"]:
+            shown = ", ".join(plain(name) for name in names[:5])
+            print(f"note: only in the {where}: {shown}{', ...' if len(names) > 5 else ''}")
+
+
+def _percent(value: float | None) -> str:
+    return "none" if value is None else f"{100 * value:.1f} %"
+
+
+def _decimals(value: float | None) -> str:
+    return "none" if value is None else f"{round(value, 4) + 0.0:.4f}"

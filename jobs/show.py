@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pipeline.results_format import duration, number, one_line, plain, share, short, size
 from pipeline.results_models import asked_of_models
-from pipeline.results_story import SIGN
+from pipeline.results_story import SIGN, relation_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -85,7 +85,7 @@ def _print_texts(story: "Story", console: Console) -> None:
         kept = story.survivor
         alike = "" if kept.similarity is None else f" (similarity {number(round(kept.similarity, 4))})"
         title = Text.assemble(
-            ("duplicate of ", "bold"), plain(kept.id), (" of ", "dim"), plain(kept.source), alike, f", {plain(kept.fate)}"
+            (f"{kept.relation} ", "bold"), plain(kept.id), (" of ", "dim"), plain(kept.source), alike, f", {plain(kept.fate)}"
         )
         texts.append((title, _text(kept.excerpt or "")))
     if not texts:
@@ -110,7 +110,9 @@ def print_dropped(examples: "pl.DataFrame", console: Console) -> None:
         rule = (plain(f"{row['step']}.{row['rule']}"), "red")
         _print(console, Text.assemble(rule, value, (limit, "dim"), "  ", plain(row["source"]), " ", (plain(row["id"]), "bold")))
         if row.get("survivor_id") is not None:
-            _print(console, _inset(_text(f"duplicate of {row['survivor_id']} of {row['survivor_source']}", "dim")))
+            _print(
+                console, _inset(_text(f"{relation_of(row['rule'])} {row['survivor_id']} of {row['survivor_source']}", "dim"))
+            )
         if row["excerpt"]:
             _print(console, _inset(_text(one_line(row["excerpt"], 400))))
 
@@ -138,6 +140,8 @@ def print_inspect(path: str | Path, console: Console, json: bool = False) -> Non
         _print(console, _table(console, titles, cells))
         if len(rows) > LISTED:
             _print(console, Text(f"  and {number(len(rows) - LISTED)} more", "dim"))
+    _print_mixtures(facts["mixtures"], console)
+    _print_quality(facts["quality"], console)
     for row in facts["sample"]:
         _print(console, Text.assemble(("row ", "dim"), number(row["row"]), (" of ", "dim"), plain(row["file"])))
         name_width = min(24, max(map(len, row["values"]), default=1))
@@ -147,6 +151,36 @@ def print_inspect(path: str | Path, console: Console, json: bool = False) -> Non
         for name, value in row["values"].items():
             table.add_row(_text(name), Text("null", "dim") if value is None else Text(one_line(value, 400)))
         _print(console, _inset(table))
+
+
+def _print_mixtures(mixtures: list[dict[str, Any]], console: Console) -> None:
+    """Shares of tokens asked for, beside those before the mixture and those taken."""
+    for mixture in mixtures:
+        _print(console, Text.assemble((plain(mixture["step"]), "bold"), f" {short(mixture['tokens'])} tokens"))
+        rows: list[list[Cell]] = []
+        for group in mixture["groups"][:LISTED]:
+            shares = [f"{100 * group[key]:.2f} %" if group[key] is not None else "" for key in ("before", "wanted", "taken")]
+            rows.append([_text(group["name"]), *shares, short(group["tokens"]), number(group["epochs"])])
+        titles = (mixture["by"], ">before", ">asked for", ">taken", ">tokens", ">epochs")
+        _print(console, _table(console, titles, rows))
+        if mixture["dropped_later"]:
+            _print(console, Text(f"  steps behind it dropped {number(mixture['dropped_later'])} documents", "dim"))
+
+
+def _print_quality(quality: dict[str, list[dict[str, Any]]], console: Console) -> None:
+    """Quantiles of scores by language or another group: at each cut, with its limits, and of what was kept."""
+    for where, tables in quality.items():
+        for table in tables:
+            place = (
+                f"kept, {plain(table['measure'])}" if where == "kept" else f"{plain(table['step'])}, {plain(table['measure'])}"
+            )
+            _print(console, Text(place, "bold"))
+            rows: list[list[Cell]] = [
+                [_text(row["name"]), number(row["documents"]), *map(number, [*row["values"], *row["limits"]])]
+                for row in table["rows"][:LISTED]
+            ]
+            titles = (table["by"] or "group", ">documents", *(f">{head}" for head in table["heads"]))
+            _print(console, _table(console, titles, rows))
 
 
 def _print_files(facts: dict[str, Any], console: Console) -> None:

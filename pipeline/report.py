@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from pipeline import results_ledger
+from pipeline import results_ledger, results_mix, results_quality
 from pipeline.report_charts import Chart, bar, chart_of
 from pipeline.report_histograms import histograms
 from pipeline.results import Run
@@ -29,6 +29,9 @@ SHOWN = 4
 
 CLUSTER_ROWS = 20_000_000
 """Rows of the ledger above which clusters are taken from the manifest's facts alone, not counted again."""
+
+QUALITY_ROWS = 5_000_000
+"""Rows of the data whose scores are looked at by language."""
 
 SCRIPT = "addEventListener('beforeprint',()=>document.querySelectorAll('details').forEach(d=>d.open=true));"
 """The page's only script, and the only one its policy allows: what is folded is printed."""
@@ -58,6 +61,7 @@ def page(run: Run) -> str:
         "short": short,
         "duration": duration,
         "limit": limit_text,
+        "percent": lambda fraction: "–" if fraction is None else f"{100 * fraction:.2f} %",
         "brief": limit_brief,
     }
     environment.globals |= {"share": share, "bar": bar, "sign": lambda op: SIGN.get(op or "", "")}
@@ -108,7 +112,9 @@ def _content(run: Run) -> dict[str, Any]:
         "asked": asked_of_models(run.steps),
         "edits": [(step["step"], step["edits"].items()) for step in run.steps if step.get("edits")],
         "groups": [("Source", _groups(manifest.get("sources"))), ("Language", _groups(manifest.get("languages")))],
-        "quality": _quality(run),
+        "quality": results_quality.at_cuts(run.steps),
+        "quality_kept": _quality_kept(run),
+        "mixtures": results_mix.mixtures(run.steps, manifest.get("sources")),
         "quarantined": _quarantined(run),
         "shards": _listed(manifest.get("shards")),
         "inputs": _listed(manifest.get("inputs")),
@@ -242,21 +248,8 @@ def _groups(groups: Mapping[str, Any] | None) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (-row["size"], row["name"]))[:LISTED]
 
 
-def _quality(run: Run) -> list[dict[str, Any]]:
-    """For each measure with a percentile by a column: its quantiles and limits by that column, the largest groups first."""
-    tables = []
-    for step in run.steps:
-        facts = step.get("facts") or {}
-        for told in facts.get("quantiles") or []:
-            limits = {rule: facts["limits"][rule]["values"] for rule in told["rules"]}
-            rows = [
-                {"name": name, **group, "limits": [numbers[name] for numbers in limits.values()]}
-                for name, group in told["groups"].items()
-            ]
-            rows.sort(key=lambda row: (-row["documents"], row["name"]))
-            heads = [f"{at:g} %" for at in told["percentiles"]] + list(limits)
-            tables.append({"step": step["step"], **told, "heads": heads, "rows": rows[:LISTED]})
-    return tables
+def _quality_kept(run: Run) -> list[dict[str, Any]]:
+    return results_quality.kept(run.shards, results_quality.named_scores(run.manifest.get("recipe")), QUALITY_ROWS)
 
 
 def _quarantined(run: Run) -> list[dict[str, Any]]:

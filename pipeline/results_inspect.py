@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pipeline import results_ledger
+from pipeline import results_ledger, results_mix, results_quality
 from pipeline.results import Run
 from pipeline.results_models import asked_of_models
 from schemas.errors import InputError
@@ -19,7 +19,9 @@ def inspect(path: str | Path) -> dict[str, Any]:
     """Facts of a run folder, a Parquet file or a folder of such, ready for JSON.
 
     Keys: `path`, `run` (its numbers, or None), `rows`, `bytes`, `files`, `row_groups`, `schema` (with null rates and, if files
-    differ, in how many a column is), `groups` (rows and tokens by language and source, where there are such columns), `sample`.
+    differ, in how many a column is), `groups` (rows and tokens by language and source, where there are such columns),
+    `mixtures` (shares asked for and taken), `quality` (scores by language or another group, `at_cuts` and in what was `kept`),
+    `sample`.
     Raises `InputError` naming what is missing or unreadable.
     """
     root = Path(path)
@@ -36,8 +38,16 @@ def inspect(path: str | Path) -> dict[str, Any]:
         "row_groups": _spread(files),
         "schema": [_column(name, facts, rows, len(files)) for name, facts in columns.items()],
         "groups": _groups(paths, columns),
+        "mixtures": [] if run is None else results_mix.mixtures(run.steps, run.manifest.get("sources")),
+        "quality": _quality(paths, run),
         "sample": _sample(paths, files, rows),
     }
+
+
+def _quality(paths: list[Path], run: Run | None) -> dict[str, list[dict[str, Any]]]:
+    named = () if run is None else results_quality.named_scores(run.manifest.get("recipe"))
+    cuts = [] if run is None else results_quality.at_cuts(run.steps)
+    return {"at_cuts": cuts, "kept": results_quality.kept(paths, named)}
 
 
 def _files(root: Path, run: Run | None) -> list[Path]:

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from schemas.rule import NEAREST_KEPT
+
 if TYPE_CHECKING:
     import polars as pl
     import pyarrow.parquet as pq
@@ -186,7 +188,8 @@ def duplicates(ledger: Path, top: int) -> "pl.DataFrame":
     if drops is None:
         schema = {name: pl.String for name in key} | {"size": pl.UInt32, "min_similarity": pl.Float64}
         return pl.DataFrame(schema=schema | {"mean_similarity": pl.Float64, "ids": pl.List(pl.String)})
-    rows = drops.filter((pl.col("rank") == 0) & pl.col("survivor_id").is_not_null())
+    copies = pl.col("survivor_id").is_not_null() & (pl.col("rule") != NEAREST_KEPT)
+    rows = drops.filter((pl.col("rank") == 0) & copies)
     similarity = pl.col("similarity")
     sums = [(pl.len() + 1).alias("size"), similarity.min().alias("min_similarity"), similarity.mean().alias("mean_similarity")]
     clusters = rows.group_by(key).agg(*sums, pl.col("id").sort().head(5).alias("ids"))

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pipeline.results_format import limit_text, number, one_line, plain
 from schemas.errors import SluiceError
-from schemas.rule import Table
+from schemas.rule import NEAREST_KEPT, Table
 
 EXCERPT = 600
 SIGN = {"at_least": "≥", "at_most": "≤"}
@@ -77,13 +77,22 @@ class Relative:
 
 @dataclass(frozen=True)
 class Survivor:
-    """The document that was kept in place of a duplicate, and what became of it later."""
+    """The document that was kept in place of another, and what became of it later.
+
+    `relation` is how the dropped one stands to it: a duplicate of it, or only nearest to it of all that stay.
+    """
 
     source: str | None
     id: str
     similarity: float | None
     fate: str
     excerpt: str | None
+    relation: str = "duplicate of"
+
+
+def relation_of(rule: str) -> str:
+    """How a document that a rule drops stands to the one that is named with it."""
+    return "nearest is" if rule == NEAREST_KEPT else "duplicate of"
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,9 @@ class Story:
         if self.excerpt is not None:
             lines.append(f"  text: {one_line(self.excerpt, EXCERPT)}")
         if self.survivor is not None:
-            lines.append(f"  duplicate of {plain(self.survivor.id)} of {plain(self.survivor.source)}: {self.survivor.fate}")
+            lines.append(
+                f"  {self.survivor.relation} {plain(self.survivor.id)} of {plain(self.survivor.source)}: {self.survivor.fate}"
+            )
             if self.survivor.excerpt is not None:
                 lines.append(f"  its text: {one_line(self.survivor.excerpt, EXCERPT)}")
         return "\n".join(lines)
@@ -163,7 +174,7 @@ class Story:
         texts = [("text", self.excerpt), ("survivor", self.survivor.excerpt if self.survivor else None)]
         if self.survivor:
             parts.append(
-                f"<p>Duplicate of <b>{safe(self.survivor.id)}</b> of {safe(self.survivor.source)}: "
+                f"<p>{self.survivor.relation.capitalize()} <b>{safe(self.survivor.id)}</b> of {safe(self.survivor.source)}: "
                 f"{safe(self.survivor.fate)}</p>"
             )
         style = "white-space:pre-wrap;flex:1 1 20em;margin:0"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.results_format import number, share
+from pipeline.results_mix import missed
 from pipeline.results_models import from_scripts
 
 Manifest = Mapping[str, Any]
@@ -21,6 +22,7 @@ def warnings_of(manifest: Manifest) -> list[str]:
         *_steps(manifest),
         *_alarms(manifest),
         *_scripts(manifest),
+        *missed(manifest.get("steps") or []),
         *_other_languages(manifest),
         *_sources(manifest, float(options.get("source_loss", 0.95))),
         *_languages(manifest),

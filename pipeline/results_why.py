@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import results_ledger
 from pipeline.results_format import number, one_line, plain
-from pipeline.results_story import Broken, Edit, Relative, Story, Survivor, UnknownDocument, measures_of
+from pipeline.results_story import Broken, Edit, Relative, Story, Survivor, UnknownDocument, measures_of, relation_of
+from schemas.rule import NEAREST_KEPT
 
 if TYPE_CHECKING:
     from pipeline.results import Run
@@ -98,7 +99,10 @@ def _story_of_drop(run: "Run", rows: Rows, measured: Rows, edits: Rows) -> Story
     reason = f"Dropped by {broken[0]}."
     if survivor is not None:
         alike = "" if survivor.similarity is None else f", similarity {number(round(survivor.similarity, 4))}"
-        reason = f"Dropped by {first['step']}.{first['rule']}: it duplicates {survivor.id} of {survivor.source}{alike}."
+        if first["rule"] == NEAREST_KEPT:
+            reason = f"Dropped by {broken[0]}; nearest to it stays {survivor.id} of {survivor.source}{alike}."
+        else:
+            reason = f"Dropped by {first['step']}.{first['rule']}: it duplicates {survivor.id} of {survivor.source}{alike}."
     path = _way(run, first["step"], "dropped", {name.rpartition(".")[0] for name in values})
     return Story(
         first["id"],
@@ -135,15 +139,15 @@ def _way(run: "Run", at: str, fate: str, measured: set[str]) -> list[tuple[str, 
 
 
 def _survivor(run: "Run", row: dict[str, Any]) -> Survivor:
-    id, source = row["survivor_id"], row["survivor_source"]
+    id, source, relation = row["survivor_id"], row["survivor_source"], relation_of(row["rule"])
     for copies in _kept(run, id, source):
         path, kept = copies[0]
         fate = f"kept in {path.relative_to(run.path).as_posix()}, row {number(kept['row_in_file'])}"
-        return Survivor(source, id, row["similarity"], fate, _excerpt(kept))
+        return Survivor(source, id, row["similarity"], fate, _excerpt(kept), relation)
     later = results_ledger.rows_of(results_ledger.files(run.ledger / "drops"), id, source)
     reasons = [f"{found['step']}.{found['rule']}" for _, found in later if found["rank"] == 0]
     fate = f"itself dropped by {reasons[0]}" if reasons else "not among what was kept"
-    return Survivor(source, id, row["similarity"], fate, None)
+    return Survivor(source, id, row["similarity"], fate, None, relation)
 
 
 def _no_such(run: "Run", id: str, source: str | None) -> str:

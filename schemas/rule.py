@@ -94,3 +94,7 @@ def at_most(measure: str, limit: Limit | None, name: str) -> Rule:
 def between(measure: str, low: Limit | None, high: Limit | None, names: tuple[str, str]) -> tuple[Rule, Rule]:
     """Keep documents whose measure lies from `low` to `high`, both included."""
     return at_least(measure, low, names[0]), at_most(measure, high, names[1])
+
+
+NEAREST_KEPT = "distance"
+"""The rule of a document whose survivor is the nearest that stays, not one that it duplicates."""

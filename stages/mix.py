@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from schemas.columns import COPIES, COPY
 from stages.core.docs import Docs
 from stages.core.mixture import Portion, portions
-from stages.core.ranked import LAST, Order, Place, Placed, Prefix, Ranking, drop_outside
+from stages.core.ranked import LAST, Order, Place, Placed, Prefix, Ranking, drop_outside, score_of
 from stages.core.stage import Global, Sketches, Verdicts
 
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
@@ -105,8 +105,10 @@ class Mix(Global):
             drop_outside(placed, part, order, kept, verdicts, "budget", self.rank)
             _repeat(placed, part, taken, verdicts)
         tokens = sum(one.tokens for one in taken.values())
-        groups = {name: one.as_json(tokens) for name, one in taken.items()}
-        return {"documents": sketches.rows(), "tokens": tokens, "requested_tokens": self.tokens, "groups": groups}
+        came = sum(sizes.values())
+        groups = {name: one.as_json(tokens, came, bool(self.rank)) for name, one in taken.items()}
+        told = {"documents": sketches.rows(), "tokens": tokens, "requested_tokens": self.tokens, "by": self.by}
+        return {**told, "groups": groups}
 
     def _epochs(self) -> dict[str, float]:
         return {"default": 1.0, **self.max_epochs} if isinstance(self.max_epochs, dict) else {"default": self.max_epochs}
@@ -134,11 +136,17 @@ class Taken:
         """Of all copies."""
         return self.whole * self.portion.available + self.more.weight
 
-    def as_json(self, total: int) -> dict[str, Any]:
-        """JSON-ready, with the share that came out."""
+    def as_json(self, total: int, came: int, ranked: bool) -> dict[str, Any]:
+        """JSON-ready, with its shares of the `came` tokens that came to this step and of the `total` that is taken.
+
+        `lowest_rank` is where a group was cut by rank; None where all of it is there.
+        """
+        cut = ranked and not self.whole and self.more.documents
+        lowest = score_of(self.more.end.key) if cut else math.nan
         return {
             "documents": self.documents,
             "tokens": self.portion.available,
+            "share_before": self.portion.available / came if came else 0.0,
             "share_wanted": self.portion.share,
             "budget": self.portion.budget,
             "taken_tokens": self.tokens,
@@ -146,6 +154,7 @@ class Taken:
             "taken_documents": self.documents if self.whole else self.more.documents,
             "rows": self.whole * self.documents + self.more.documents,
             "epochs": round(self.portion.epochs, 4),
+            **({"lowest_rank": None if math.isnan(lowest) else lowest} if ranked else {}),
         }
 
 

@@ -11,6 +11,9 @@ from stages.core.docs import Docs
 from stages.core.ranked import Order, Place, Placed, Ranking, drop_outside, score_of
 from stages.core.stage import Global, Sketches, Verdicts
 
+QUANTILES, MOST_GROUPS = (5.0, 25.0, 50.0, 75.0, 95.0), 200
+"""percentiles of the score in each group that the manifest has, and the most groups of which it has them"""
+
 
 class TopFraction(Global):
     """Keep the documents with the highest scores, a share of all or of each group.
@@ -19,7 +22,9 @@ class TopFraction(Global):
     but of documents it is rounded up, so that one stays. Documents with the same score go in the order of a hash of source and
     id. A null or NaN is last.
 
-    The ledger tells a dropped document's score and the lowest score that stayed in its group.
+    The ledger tells a dropped document's score and the lowest score that stayed in its group; the manifest has this, and the
+    quantiles of the score before the cut, for each group. `by: language` makes a share of each language, whatever a score's
+    scale in it is.
 
     Sketch: 8 bytes of weight, 8 of score, and the group's name. In memory: nothing of the documents but running sums, mapped
     from files; 32 bytes for each of half a million documents while a block is sorted.
@@ -57,8 +62,10 @@ class TopFraction(Global):
         order = Order(grouped=bool(self.by), scored=True, seed=self.seed or 0, salt="top_fraction")
         ranking = Ranking(sketches, order)
         ends: dict[str, Place] = {}
-        told = {}
-        for name, (documents, weight) in ranking.totals().items():
+        told: dict[str, dict[str, Any]] = {}
+        spread: dict[str, dict[str, Any]] = {}
+        totals = ranking.totals()
+        for name, (documents, weight) in totals.items():
             budget = math.ceil(self.fraction * weight) if self.of == "documents" else math.floor(self.fraction * weight)
             taken = ranking.prefix(name, budget)
             ends[name] = taken.end
@@ -70,9 +77,19 @@ class TopFraction(Global):
                 f"kept_{self.of}": taken.weight,
                 "lowest_score": None if lowest is None or math.isnan(lowest) else lowest,
             }
+            if len(totals) <= MOST_GROUPS:
+                scored, values = ranking.quantiles(name, QUANTILES)
+                spread[self._label(name)] = {"documents": scored, "values": list(values) if scored else [None] * len(QUANTILES)}
         for part in sketches.parts():
             drop_outside(Placed.of(sketches, part, order), part, order, ends, verdicts, "fraction", self.column)
-        return {"documents": sketches.rows(), "groups": told}
+        limits = {self._label(name): group["lowest_score"] for name, group in told.items()}
+        table = {"measure": self.column, "by": self.by or "", "percentiles": list(QUANTILES), "groups": spread}
+        resolved = {"fraction": {"by": self.by, "values": limits}}
+        facts = {"documents": sketches.rows(), "groups": told, "limits": resolved}
+        return {**facts, "quantiles": [{**table, "rules": ["fraction"]}] if spread else []}
+
+    def _label(self, group: str) -> str:
+        return group or ("null" if self.by else "all")
 
 
 def weights(docs: Docs, of: str) -> np.ndarray:

@@ -6,6 +6,7 @@ the hashes of documents with that score: each step is one search in every block'
 """
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -109,12 +110,34 @@ class Ranking:
             found[name] = (sum(stop - start for start, stop, _ in mine), sum(weight for _, _, weight in mine))
         return found
 
-    def prefix(self, group: str, budget: int) -> Prefix:
-        """The most documents of the beginning of a group's order that weigh no more than the budget together."""
+    def quantiles(self, group: str, percentiles: Sequence[float]) -> tuple[int, list[float]]:
+        """How many documents of a group have a score, and their scores at percentiles.
+
+        The score at p is the smallest that at least p % of them do not exceed; without any there are none.
+        """
+        keys = [key for key, _, _ in self._held(group)]
+
+        def up_to(key: int) -> int:
+            return sum(int(np.searchsorted(mine, np.uint64(key), side="right")) for mine in keys)
+
+        count = up_to(LAST - 1)
+        found = []
+        for percentile in percentiles if count else ():
+            # keys descend, so the k-th smallest score has the key of which fewer than count - k + 1 stand before it
+            before = count - max(1, math.ceil(percentile / 100 * count))
+            found.append(score_of(_last(lambda key, most=before: up_to(key) <= most) + 1))  # type: ignore[misc]
+        return count, found
+
+    def _held(self, group: str) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Keys, hashes and running sums of a group's documents in each block."""
         slices = [(table, *facts[group][:2]) for table, facts in zip(self._tables, self._facts, strict=True) if group in facts]
-        held = [
+        return [
             (numpy_of(table["key"])[a:b], numpy_of(table["hash"])[a:b], numpy_of(table["sum"])[a:b]) for table, a, b in slices
         ]
+
+    def prefix(self, group: str, budget: int) -> Prefix:
+        """The most documents of the beginning of a group's order that weigh no more than the budget together."""
+        held = self._held(group)
 
         def up_to(key: int) -> tuple[int, int]:
             return _taken(

@@ -1,14 +1,12 @@
 """The rounds in which documents with similar embeddings are found.
 
-sample     by blocks of parts   vectors of documents that a hash chooses
-centroids  at once              k-means on these
-clusters   by blocks of parts   every document's nearest centroid, sorted by it, and what decides which document stays
+Clusters are found as stages/core/clustering.py says, and each block's documents are sorted by cluster; then
+
 decisions  by clusters          who is dropped for whom, sorted by document
 
 Documents are compared within their cluster alone, a block of them with a block of those that stay.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +16,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from stages.core.clustering import BLOCK_DOCUMENTS, BLOCK_PARTS, Clustering, cosines
 from stages.core.exchange import (
-    Block,
     Range,
     batches,
     blocks,
@@ -42,15 +40,8 @@ from stages.core.survivors import (
     survivor_order,
     write_verdicts,
 )
-from stages.core.vectors import k_means, nearest, packed, squared_lengths, unpacked, whole_vectors
-from stages.kernels.hashing import order_keys
+from stages.core.vectors import unpacked
 
-BLOCK_PARTS, BLOCK_DOCUMENTS = 64, 2**17
-"""parts whose vectors one task reads and sorts, and documents in them: 100 MB of 384 dimensions"""
-VECTORS_AT_ONCE = 2**14
-SAMPLED, MOST_SAMPLED = 256, 2**19
-"""documents on which centroids are found: so many for each cluster, and at most so many"""
-ROUNDS = 20
 DOCUMENTS_AT_ONCE = 2**18
 """documents of the clusters that one task decides on"""
 
@@ -78,11 +69,11 @@ class SemanticClusters:
         """Write the verdicts; facts as those of `SemanticDedup.solve`."""
         rows = LiveRows(sketches)
         parts = blocks(rows, BLOCK_PARTS, BLOCK_DOCUMENTS)
+        clustering = Clustering(self.column, self.clusters, self.seed)
         centroids: Sequence[Saved] = []
         if self.clusters > 1 and parts:
-            sample = sketches.round("sample", partial(self._sample, rows), parts)
-            centroids = sketches.round("centroids", self._centroids, [sample])
-        placed = sketches.round("clusters", partial(self._placed, rows, centroids), parts)
+            centroids = clustering.centroids(sketches, rows, parts)
+        placed = sketches.round("clusters", partial(clustering.placed, rows, centroids, self.keep), parts)
         seen = [facts_of(saved.read()) for saved in placed]
         sizes = sum((np.array(facts["sizes"]) for facts in seen), np.zeros(self.clusters, np.int64))
         tasks = batches(sizes, DOCUMENTS_AT_ONCE) if parts else []
@@ -105,68 +96,6 @@ class SemanticClusters:
             "source_pairs": pairs,
             "sources": source_counts(seen, pairs),
         }
-
-    def _vectors(self, rows: LiveRows, at: int, numbers: np.ndarray) -> np.ndarray:
-        """Vectors of documents of a part, some thousand at a time: as floats they are four times as large."""
-        found = []
-        for start in range(0, max(1, len(numbers)), VECTORS_AT_ONCE):
-            some = numbers[start : start + VECTORS_AT_ONCE]
-            found.append(whole_vectors(rows.sketches.documents(rows.parts[at], some, [self.column])[self.column]))
-        return _stacked(found)
-
-    def _sample(self, rows: LiveRows, block: Block) -> pa.Table:
-        """Documents whose hash is small enough, about as many as are wanted: the hash, and the vector."""
-        wanted = min(SAMPLED * self.clusters, MOST_SAMPLED)
-        # half as many again, so that enough are there; the smallest hashes of all are then taken
-        limit = min(1.0, 1.5 * wanted / len(rows) + 64 / len(rows)) * 2.0**64
-        keys, vectors = [np.zeros(0, np.uint64)], []
-        for at in range(*block):
-            table = rows.read(at, ["row", "source", "id"])
-            of_part = order_keys(self.seed, "semantic_dedup", table["source"], table["id"])
-            chosen = np.flatnonzero(of_part.astype(np.float64) <= limit)
-            keys.append(of_part[chosen])
-            vectors.append(self._vectors(rows, at, numpy_of(table["row"])[chosen]))
-        return sorted_table("key", {"key": np.concatenate(keys), "vector": packed(_stacked(vectors))})
-
-    def _centroids(self, sample: Sequence[Saved]) -> pa.Table:
-        tables = [table for table in (saved.read() for saved in sample) if table.num_rows]
-        keys = np.concatenate([numpy_of(table["key"]) for table in tables])
-        vectors = _stacked([unpacked(table["vector"]) for table in tables])
-        # equal hashes have equal vectors or are one in 2**64; rows of zeros have no direction
-        order = np.argsort(keys, kind="stable")[: min(SAMPLED * self.clusters, MOST_SAMPLED)]
-        chosen = vectors[order]
-        chosen = chosen[squared_lengths(chosen) > 0]
-        return pa.table({"vector": packed(k_means(chosen, min(self.clusters, len(chosen)), ROUNDS))})
-
-    def _placed(self, rows: LiveRows, centroids: Sequence[Saved], block: Block) -> pa.Table:
-        """The documents of the block by cluster: who they are, their score, their vector."""
-        targets = unpacked(centroids[0].read()["vector"]) if centroids else np.zeros((0, 0), np.int16)
-        columns = ["row", "source", "id", *(["score"] if self.keep == "score" else [])]
-        clusters, scores, vectors, tables = [np.zeros(0, np.int32)], [np.zeros(0)], [], []
-        sources = Counter[str]()
-        for at in range(*block):
-            table = rows.read(at, columns)
-            tables.append(table.select(["source", "id"]))
-            sources.update({row["values"]: row["counts"] for row in table["source"].value_counts().to_pylist()})
-            found = self._vectors(rows, at, numpy_of(table["row"]))
-            which, score = np.zeros(len(found), np.int32), np.zeros(len(found))
-            if len(targets) and len(found):
-                which, product = nearest(found, targets)
-                score = product.astype(np.float64) * (-1 if self.keep == "farthest" else 1)
-            clusters.append(which)
-            scores.append(table["score"].to_numpy().astype(np.float64) if self.keep == "score" else score)
-            vectors.append(found)
-        joined, where, stacked = pa.concat_tables(tables), np.concatenate(clusters), _stacked(vectors)
-        facts = {
-            "sizes": np.bincount(where, minlength=self.clusters).tolist(),
-            "sources": dict(sources),
-            "without_vector": int((squared_lengths(stacked) == 0).sum()),
-            "dimensions": stacked.shape[1],
-        }
-        first, last = place_of(rows, block)
-        columns_ = {"cluster": where, "document": np.arange(first, last + 1), "score": np.concatenate(scores)}
-        named = {"source": joined["source"], "id": joined["id"], "vector": packed(stacked)}
-        return sorted_table("cluster", {**columns_, **named}, facts)
 
     def _decide(self, placed: Sequence[Saved], wanted: Range) -> pa.Table:
         """`DROPPED` of the clusters of a range."""
@@ -198,12 +127,12 @@ class SemanticClusters:
             own = unpacked(vectors.take(pa.array(mine)))
             best, which = np.full(len(mine), -1.0), np.full(len(mine), -1)
             for others in _in_blocks(kept, self.block):
-                cosines = _cosines(own, unpacked(vectors.take(pa.array(others))))
-                at = np.argmax(cosines, axis=1)
-                found = cosines[np.arange(len(mine)), at]
+                near = cosines(own, unpacked(vectors.take(pa.array(others))))
+                at = np.argmax(near, axis=1)
+                found = near[np.arange(len(mine)), at]
                 better = found > best
                 best[better], which[better] = found[better], others[at[better]]
-            within = np.tril(_cosines(own, own), -1)
+            within = np.tril(cosines(own, own), -1)
             stays = best < self.threshold
             # one by one, as a document is compared with those that stay alone; only those with a similar one before them
             for at in np.flatnonzero(stays & (within >= self.threshold).any(axis=1)):
@@ -220,19 +149,6 @@ class SemanticClusters:
         return survivors, similarity
 
 
-def _cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Cosines (float64) of all pairs; -1 with a vector of zeros, which is similar to nothing."""
-    products = (one.astype(np.float32) @ other.astype(np.float32).T).astype(np.float64)
-    lengths = np.sqrt(np.outer(squared_lengths(one), squared_lengths(other)).astype(np.float64))
-    return np.divide(products, lengths, out=np.full_like(products, -1.0), where=lengths > 0)
-
-
 def _in_blocks(positions: list[int], size: int) -> Iterator[np.ndarray]:
     for start in range(0, len(positions), size):
         yield np.array(positions[start : start + size])
-
-
-def _stacked(vectors: list[np.ndarray]) -> np.ndarray:
-    """All vectors in one array; lists without any do not know their dimensions."""
-    filled = [one for one in vectors if len(one)] or vectors[:1]
-    return np.concatenate(filled) if filled else np.zeros((0, 0), np.int16)

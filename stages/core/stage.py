@@ -38,7 +38,7 @@ class Stage(BaseModel):
     @classmethod
     def name(cls) -> str:
         """The name in recipes and in the ledger: the class in snake case, which is also its file."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
     def columns_read(self) -> tuple[str, ...]:
         """Columns that must exist before this stage."""

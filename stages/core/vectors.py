@@ -71,7 +71,7 @@ def nearest(vectors: np.ndarray, centroids: np.ndarray) -> tuple[np.ndarray, np.
     """For each vector the centroid with the largest product (the first of equal ones), and that product (exact, float32)."""
     which, product = np.zeros(len(vectors), np.int32), np.zeros(len(vectors), np.float32)
     targets = centroids.astype(np.float32).T
-    step = max(1, AT_ONCE // len(centroids))
+    step = max(1, AT_ONCE // max(1, len(centroids)))
     for start in range(0, len(vectors), step):
         products = vectors[start : start + step].astype(np.float32) @ targets
         best = np.argmax(products, axis=1)

@@ -145,3 +145,21 @@ def test_documents_without_tokens_change_no_budget() -> None:
     assert copies[("s", "b")] == 2
     assert copies[("t", "c")] == 0
     assert facts["tokens"] == 20
+
+
+def test_shares_before_the_mixture_stand_beside_those_asked_for_and_the_rank_where_a_group_is_cut() -> None:
+    table = corpus(web=60, wiki=20)
+    stage = Mix(tokens=600, shares={"web": 0.5, "wiki": 0.5}, max_epochs={"wiki": 3}, rank="score", seed=5)
+    copies, facts = mixed(stage, table)
+    sizes = {
+        name: tokens_of(table, {(row["source"], row["id"]): 1 for row in table.to_pylist()}, name) for name in ("web", "wiki")
+    }
+    scores = {(row["source"], row["id"]): row["score"] for row in table.to_pylist()}
+    for name, group in facts["groups"].items():
+        assert group["share_before"] == sizes[name] / sum(sizes.values())
+        assert group["share_wanted"] == 0.5
+    assert facts["groups"]["web"]["lowest_rank"] == min(scores[key] for key, n in copies.items() if n and key[0] == "web")
+    assert facts["by"] == "source"
+    whole = Mix(tokens=None, shares={"wiki": 1.0}, max_epochs=1, rank="score", seed=5)
+    assert mixed(whole, table)[1]["groups"]["wiki"]["lowest_rank"] is None
+    assert "lowest_rank" not in mixed(Mix(tokens=100, seed=5), table)[1]["groups"]["web"]

@@ -11,7 +11,7 @@ import pytest
 from in_memory import InMemory, documents, solve
 
 from schemas.errors import StageError
-from stages.core import semantic_clusters
+from stages.core import clustering
 from stages.core.vectors import LENGTH, k_means, nearest, packed, squared_lengths, unpacked, whole_vectors
 from stages.semantic_dedup import SemanticDedup, choose_clusters
 
@@ -132,6 +132,12 @@ def test_vectors_of_zeros_and_nulls_are_kept() -> None:
     assert facts["without_vector"] == 2
 
 
+def test_a_corpus_of_zero_vectors_has_no_centroid_and_stays() -> None:
+    dropped, facts = solve(SemanticDedup(clusters=3), table([[0, 0]] * 4))
+    assert dropped == {}
+    assert facts["without_vector"] == 4
+
+
 def test_lists_of_different_lengths_are_refused() -> None:
     made = documents(("s", "0", "t"), ("s", "1", "t")).append_column(
         "_embedding", column([[0, 1], [1]], pa.list_(pa.float32()))
@@ -190,12 +196,10 @@ def test_k_means_finds_separate_groups_and_ends() -> None:
 
 
 def test_the_sample_is_large_enough_and_no_larger(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(semantic_clusters, "SAMPLED", 4)
+    monkeypatch.setattr(clustering, "SAMPLED", 4)
     seen: list[int] = []
-    original = semantic_clusters.k_means
-    monkeypatch.setattr(
-        semantic_clusters, "k_means", lambda vectors, *rest: (seen.append(len(vectors)), original(vectors, *rest))[1]
-    )
+    original = clustering.k_means
+    monkeypatch.setattr(clustering, "k_means", lambda vectors, *rest: (seen.append(len(vectors)), original(vectors, *rest))[1])
     rng = np.random.default_rng(2)
     memory = InMemory(SemanticDedup(clusters=10), [table(rng.normal(size=(2000, 4)))])
     SemanticDedup(clusters=10).solve(memory, memory)

@@ -66,6 +66,33 @@ def test_each_group_gives_its_share_and_missing_scores_are_last() -> None:
     assert facts["groups"]["b"]["lowest_score"] == 10
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_facts_have_the_quantiles_of_each_group_before_the_cut(seed: int) -> None:
+    rng = random.Random(seed)
+    scores: list[Any] = [rng.choice([None, math.nan, 1.0, 2.0, rng.random(), -rng.random()]) for _ in range(70)]
+    table = scored(scores, language=[rng.choice(["en", "zh", None]) for _ in scores])
+    stage = TopFraction(column="score", fraction=0.3, by="language", seed=1)
+    _, told, facts = kept(stage, table.slice(0, 11), table.slice(11, 0), table.slice(11))
+    (quantiles,) = facts["quantiles"]
+    assert (quantiles["measure"], quantiles["by"], quantiles["rules"]) == ("score", "language", ["fraction"])
+    languages = table["language"].to_pylist()
+    for name, group in quantiles["groups"].items():
+        own = [
+            one for one, at in zip(scores, languages, strict=True) if (at or "null") == name and one == one and one is not None
+        ]
+        assert group["documents"] == len(own)
+        assert group["values"] == np.percentile(own, quantiles["percentiles"], method="inverted_cdf").tolist()
+    limits = facts["limits"]["fraction"]["values"]
+    assert {row["limit"] for row in told} <= set(limits.values())
+    assert set(limits) == {"en", "zh", "null"}
+
+
+def test_without_any_score_there_are_no_quantiles_and_no_limit() -> None:
+    _, _, facts = kept(TopFraction(column="score", fraction=0.5, seed=1), scored([None, math.nan]))
+    assert facts["quantiles"][0]["groups"] == {"all": {"documents": 0, "values": [None] * 5}}
+    assert facts["limits"] == {"fraction": {"by": None, "values": {"all": None}}}
+
+
 def test_equal_scores_go_by_hash_for_any_parts() -> None:
     table = scored([1.0] * 40)
     hashes = order_keys(7, "top_fraction", table["source"], table["id"])
