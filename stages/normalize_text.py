@@ -1,5 +1,6 @@
 """Text in one Unicode form, without invisible characters."""
 
+import functools
 import unicodedata
 
 import numpy as np
@@ -141,19 +142,56 @@ def _repaired(column: pa.ChunkedArray, counts: np.ndarray) -> pa.ChunkedArray:
 def _count(before: pa.Array, after: pa.Array, rows: np.ndarray, counts: np.ndarray) -> None:
     """Count by kind what `clean` edited in these rows, of which something was edited.
 
-    With line ends and invisible characters edited alone in between, lengths and line feeds tell all: CR LF, which becomes one
-    code point, is the only edit of a line end that changes a length.
+    What line ends and invisible characters do not explain of the change of lengths and line feeds is spaces and blank lines.
     """
     if not len(rows):
         return
     at = pa.array(rows)
-    old, new = before.take(at), after.take(at)
-    visible = column_of(clean(text_of(old), "none", False, False, None)[0])
-    length = [pc.utf8_length(each).to_numpy() for each in (old, visible, new)]
-    feeds = [pc.count_substring(each, "\n").to_numpy() for each in (old, visible, new)]
-    pairs = pc.count_substring(old, "\r\n").to_numpy()
-    blank_lines = feeds[1] - feeds[2]
-    counts[rows, _LINE_END] += feeds[1] - feeds[0] + pairs
-    counts[rows, _INVISIBLE] += length[0] - length[1] - pairs
-    counts[rows, _SPACE] += length[1] - length[2] - blank_lines
+    old, new = text_of(before.take(at)), text_of(after.take(at))
+    line_ends, pairs, invisible = _seldom(old)
+    lengths = [pc.utf8_length(column_of(each)).to_numpy() for each in (old, new)]
+    feeds = [_by_document(each, np.flatnonzero(each.data == 0x0A)) for each in (old, new)]
+    blank_lines = feeds[0] - feeds[1] + line_ends - pairs
+    counts[rows, _LINE_END] += line_ends
+    counts[rows, _INVISIBLE] += invisible
+    counts[rows, _SPACE] += lengths[0] - lengths[1] - pairs - invisible - blank_lines
     counts[rows, _BLANK_LINE] += blank_lines
+
+
+_LEADS = (0x7F, 0xC2, 0xD8, 0xE2, 0xEF)
+"""First bytes, beside controls, of all line ends and of all that is invisible: the test goes through Unicode."""
+
+
+def _seldom(text: Text) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each document: line ends but line feeds, how many of these are CR LF, and invisible characters."""
+    some = (text.data < 0x20) & (text.data != 0x09) & (text.data != 0x0A)
+    for lead in _LEADS:
+        some |= text.data == lead
+    places = np.flatnonzero(some)
+    data = np.concatenate([text.data, np.zeros(2, np.uint8)])
+    first, second, third = (data[places + ahead].astype(np.int64) for ahead in range(3))
+    two, three = (first & 0x1F) << 6 | second & 0x3F, (first & 0x0F) << 12 | (second & 0x3F) << 6 | third & 0x3F
+    become = _becomes()[np.where(first < 0x80, first, np.where(first < 0xE0, two, three))]
+    # a CR at the end of a document is none with the LF that the next one begins with
+    pair = (first == 0x0D) & (second == 0x0A) & ~np.isin(places + 1, text.offsets)
+    masks = (become == _ENDS_LINE, pair, become == _GOES)
+    line_ends, pairs, invisible = (_by_document(text, places[mask]) for mask in masks)
+    return line_ends, pairs, invisible
+
+
+_ENDS_LINE, _GOES = 1, 2
+
+
+@functools.cache
+def _becomes() -> np.ndarray:
+    """What the kernel makes of each character of up to three bytes: a line feed, nothing, or none of these (uint8)."""
+    characters = [chr(code) if not 0xD800 <= code < 0xE000 else "x" for code in range(0x10000)]
+    text, _ = clean(text_of(pa.array(characters, TEXT)), "none", False, False, None)
+    made = np.where(np.diff(text.offsets) == 0, _GOES, 0)
+    made[[place for place, new in enumerate(column_of(text).to_pylist()) if new == "\n"]] = _ENDS_LINE
+    return made.astype(np.uint8)
+
+
+def _by_document(text: Text, places: np.ndarray) -> np.ndarray:
+    """How many of the ascending bytes are in each document."""
+    return np.diff(np.searchsorted(places, text.offsets))

@@ -49,9 +49,9 @@ def put(column: pa.Array, rows: np.ndarray, values: pa.Array) -> pa.Array:
     """The column with `values` at `rows`."""
     if not len(rows):
         return column
-    places = np.arange(len(column))
-    places[rows] = len(column) + np.arange(len(rows))
-    return pa.concat_arrays([column, values.cast(column.type)]).take(pa.array(places))
+    mask = np.zeros(len(column), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(column, pa.array(mask), values.cast(column.type))
 
 
 def _rows(mask: pa.Array) -> np.ndarray:

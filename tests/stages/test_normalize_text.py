@@ -1,4 +1,6 @@
 import pickle
+import random
+import re
 import unicodedata
 
 import pyarrow as pa
@@ -162,6 +164,67 @@ def test_counts_are_of_their_own_document_in_a_slice_of_chunks() -> None:
         (3, "line_end", 1),
         (3, "invisible", 1),
     ]
+
+
+def test_every_character_that_goes_or_ends_a_line_is_counted_as_such() -> None:
+    characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    told = NormalizeText(form="none").apply(pa.table({"text": pa.array([f"a{each}b" for each in characters])}))
+    after = [text[1:-1] for text in told.table["text"].to_pylist()]
+    expected = [
+        (row, "line_end" if new else "invisible", 1)
+        for row, (old, new) in enumerate(zip(characters, after, strict=True))
+        if old != new
+    ]
+    assert {new for _, new in zip(characters, after, strict=True) if len(new) != 1} == {""}
+    assert list(zip(told.row.tolist(), told.type, told.length.tolist(), strict=True)) == expected
+    assert len(expected) > 80
+
+
+def test_line_ends_of_two_documents_are_no_pair() -> None:
+    told = NormalizeText(max_blank_lines=0).apply(pa.table({"text": ["a\r", "\n\nb \n", "\r\n"]}))
+    assert list(zip(told.row.tolist(), told.type, told.length.tolist(), strict=True)) == [
+        (0, "line_end", 1),
+        (1, "space", 1),
+        (1, "blank_line", 2),
+        (2, "line_end", 1),
+        (2, "blank_line", 1),
+    ]
+
+
+def test_random_texts_are_counted_as_the_definition_says() -> None:
+    pieces = [
+        " ",
+        "\t",
+        "\u3000",
+        "\n",
+        "\r",
+        "\r\n",
+        "\u2028",
+        "\x0c",
+        "\u200b",
+        "\x00",
+        "\u2019",
+        "é",
+        "漢",
+        "word",
+        "\ufeff",
+        "\xa0",
+    ]
+    choose = random.Random(5)
+    texts = ["".join(choose.choices(pieces, k=choose.randrange(12))) for _ in range(3000)]
+    told = NormalizeText(form="none", max_blank_lines=1).apply(pa.table({"text": texts}))
+    found = {(row, name): length for row, name, length in zip(told.row.tolist(), told.type, told.length.tolist(), strict=True)}
+    for row, text in enumerate(texts):
+        ends = re.findall("\r\n|[\r\u2028\x0c]", text)
+        visible = re.sub("[\u200b\x00\ufeff]", "", re.sub("\r\n|[\r\u2028\x0c]", "\n", text))
+        stripped = re.sub("[ \t\u3000\xa0]+(?=\n|$)", "", visible)
+        expected = {
+            "line_end": len(ends),
+            "invisible": len(re.findall("[\u200b\x00\ufeff]", text)),
+            "space": len(visible) - len(stripped),
+            "blank_line": len(stripped) - len(told.table["text"][row].as_py()),
+        }
+        assert {name: found.get((row, name), 0) for name in expected} == expected, repr(text)
 
 
 PROSE = "A sentence that is part of the text stands here, longer than any button."
