@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.results_format import limit_text, number, one_line, plain
+from schemas.columns import NO_PLACE
 from schemas.errors import SluiceError
 from schemas.rule import NEAREST_KEPT, Table
 
@@ -54,7 +55,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Edit:
-    """An edit that a Map told of: `offset` and `length` are code points of the text as it came to the step."""
+    """An edit that a Map told of: `offset` and `length` are code points of the text as it came to the step.
+
+    With the offset NO_PLACE it stands for `length` edits of the type.
+    """
 
     step: str
     type: str
@@ -120,12 +124,12 @@ class Story:
     made_into: list[Relative] = field(default_factory=list)
 
     def edits_by_step(self) -> list[str]:
-        """`redact_pii: 2 email at 10, 57; 1 ip at 80` for each step that told of its edits."""
-        told: dict[str, dict[str, list[int]]] = {}
+        """`redact_pii: 2 email at 10, 57; 1 ip at 80` for each step that told of its edits, places where it told of them."""
+        told: dict[str, dict[str, list[Edit]]] = {}
         for edit in self.edits:
-            told.setdefault(edit.step, {}).setdefault(edit.type, []).append(edit.offset)
+            told.setdefault(edit.step, {}).setdefault(edit.type, []).append(edit)
         return [
-            f"{plain(step)}: " + "; ".join(f"{len(at)} {plain(type_)} at {_numbers(at)}" for type_, at in types.items())
+            f"{plain(step)}: " + "; ".join(_edits_of(type_, edits) for type_, edits in types.items())
             for step, types in told.items()
         ]
 
@@ -184,6 +188,13 @@ class Story:
         if blocks:
             parts.append(f'<div style="display:flex;gap:1em;flex-wrap:wrap">{"".join(blocks)}</div>')
         return "<div>" + "".join(parts) + "</div>"
+
+
+def _edits_of(type_: str, edits: list[Edit]) -> str:
+    """`2 email at 10, 57`, or `5 space` if no places were told."""
+    places = [edit.offset for edit in edits if edit.offset != NO_PLACE]
+    count = len(places) + sum(edit.length for edit in edits if edit.offset == NO_PLACE)
+    return f"{number(count)} {plain(type_)}" + (f" at {_numbers(places)}" if places else "")
 
 
 def _numbers(values: list[int], most: int = 5) -> str:

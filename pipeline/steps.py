@@ -18,6 +18,7 @@ from pipeline.origins import ORIGIN, distinct, multiplies, origins_of, with_orig
 from pipeline.segment import Node
 from pipeline.step_checks import check_edits, check_measures, check_parents, check_rewritten, document_error
 from pipeline.tally import Tally, add
+from schemas.columns import NO_PLACE
 from schemas.errors import StageError
 from schemas.rule import Rule
 from stages.core.docs import Docs
@@ -274,8 +275,9 @@ class Steps:
         documents = outcome.table.select(["source", "id"]).take(pa.array(edited.row))
         outcome.edits.append(Edits(node.label, documents, outcome.rows[edited.row], edited))
         edits: dict[str, int] = tally.step(node.key)["edits"]
-        for name in edited.type:
-            edits[name] = edits.get(name, 0) + 1
+        numbers = np.where(np.asarray(edited.offset) == NO_PLACE, edited.length, 1).tolist()
+        for name, number in zip(edited.type, numbers, strict=True):
+            edits[name] = edits.get(name, 0) + number
 
     def _take_processed(self, node: Node, result: Processed, outcome: Outcome, tally: Tally, stop_on_error: bool) -> None:
         """Drops and failures of a user's function. A document with a child left is none of them."""

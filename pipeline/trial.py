@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from pipeline.step_checks import check_edits
 from pipeline.verdicts import fault_of_copies, fault_of_cuts
-from schemas.columns import COPIES, CUT, VERDICT
+from schemas.columns import COPIES, CUT, NO_PLACE, VERDICT
 from stages.core.docs import Docs
 from stages.core.stage import Edited, Expand, Filter, Global, Processed, Stage
 
@@ -167,7 +167,10 @@ def apply(stage: Stage, table: pa.Table, opened: Callable[[Any], Any] | None = N
     if isinstance(result, Edited):
         check_edits(stage.name(), result, table.num_rows)
         told = zip(result.row.tolist(), result.type, result.offset.tolist(), result.length.tolist(), strict=True)
-        edits = [(row, f"{name} at {offset}, {length} long") for row, name, offset, length in told]
+        edits = [
+            (row, f"{length} {name}" if offset == NO_PLACE else f"{name} at {offset}, {length} long")
+            for row, name, offset, length in told
+        ]
         result = result.table
     if not isinstance(result, pa.Table):
         raise Broken(f"it gave {type(result).__name__}, expected a pyarrow Table")

@@ -106,8 +106,10 @@ EDITS = pa.schema(
 )
 """One row for each edit of a step that tells of its edits, never what stood there.
 
-`offset` and `length` are code points of the text as it came to the step.
+`offset` and `length` are code points of the text as it came to the step. With NO_PLACE as its `offset` a row stands for all
+edits of its type in the document, and `length` is their number.
 """
+NO_PLACE = -1
 
 LINEAGE = pa.schema(
     [

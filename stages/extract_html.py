@@ -3,7 +3,7 @@
 import functools
 import re
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Literal
 
@@ -30,6 +30,8 @@ _NESTED = re.compile(
     r"<(/?)(?:a|article|aside|b|blockquote|center|div|em|font|form|i|main|ol|section|span|strong|table|ul)\b", re.IGNORECASE
 )
 _REMEMBERED = 1000
+_AT_ONCE = 8
+"""pages that are looked through and decoded together"""
 
 
 class PageTooLarge(Exception):
@@ -105,12 +107,9 @@ class ExtractHtml(Map):
                 raise
 
         def apply(table: pa.Table) -> pa.Table:
-            column = table.column("text").cast(TEXT)
-            marks = zip(*(each.tolist() for each in page_marks(text_of(column))), strict=True)
-            # A loop over documents: a page takes milliseconds in the libraries.
             pages = [
                 limited(html, *numbers) if html and _TAG.search(html) else (html or "", dict.fromkeys(FACTS))
-                for html, numbers in zip(column.to_pylist(), marks, strict=True)
+                for html, numbers in _with_marks(table.column("text").cast(TEXT))
             ]
             table = _set(table, "text", pa.array([text for text, _ in pages], TEXT))
             for name in FACTS:
@@ -126,6 +125,15 @@ class ExtractHtml(Map):
             raise PageTooLarge(f"a page with {tags} tags, more than max_tags {self.max_tags}")
         if tags - closing > self.max_depth and (depth := _depth(html)) > self.max_depth:
             raise PageTooLarge(f"a page with {depth} elements in one another, more than max_depth {self.max_depth}")
+
+
+def _with_marks(column: pa.ChunkedArray) -> Iterator[tuple[str | None, tuple[int, int, int]]]:
+    """Each page and its `page_marks`, a few at a time: what fits into the cache, in memory that is used again and again."""
+    for at in range(0, len(column), _AT_ONCE):
+        some = column.slice(at, _AT_ONCE)
+        marks = zip(*(each.tolist() for each in page_marks(text_of(some))), strict=True)
+        # A loop over documents: a page takes milliseconds in the libraries.
+        yield from zip((page.as_py() for page in some), marks, strict=True)
 
 
 def _depth(html: str) -> int:

@@ -5,10 +5,14 @@ _RENDERED = (
     "|//*[starts-with(local-name(), 'mjx-')]"
 )
 """what scripts drew, beside the source of the formula"""
+_SOURCES = ("<math", "<MATH", "math/tex", "MATH/TEX")
+"""one of these is in a page with formulas. In any other case it is mostly a script's: `i<Math.max(...)`"""
 
 
 def with_formulas(html: str) -> str:
     """The page with each formula as text: `$...$`, or `$$...$$` where it stands by itself. What has no TeX stays as it is."""
+    if not any(source in html for source in _SOURCES):
+        return html
     import lxml.html
     from lxml.etree import ParserError
 

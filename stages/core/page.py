@@ -16,17 +16,10 @@ _DATES = (
     ("name", "parsely-pub-date"),
 )
 """meta elements with the date of publication, the most certain first"""
-_SELECTOR = ", ".join(
-    (
-        "title",
-        "[rel~=canonical]",
-        "[rel~=license]",
-        'meta[name="robots" i]',
-        'meta[property="og:title" i]',
-        'meta[http-equiv="content-language" i]',
-        *(f'meta[{attribute}="{name}" i]' for attribute, name in _DATES),
-    )
-)
+_METAS = (("name", "robots"), ("property", "og:title"), ("http-equiv", "content-language"), *_DATES)
+_ANY_META = ", ".join(f'[{attribute}="{name}" i]' for attribute, name in _METAS)
+# names in front: most elements are told by theirs, and are not asked for eleven attributes
+_SELECTOR = f"title, meta:is({_ANY_META}), [rel]:is([rel~=license], [rel~=canonical])"
 _JSON_DATE = re.compile(r'"datePublished"\s*:\s*"([^"]{4,40})"', re.IGNORECASE)
 _LICENSE = re.compile(r"https?://creativecommons\.org/(?:licenses|publicdomain)/[\w./-]{2,60}", re.IGNORECASE)
 _BLANKS = re.compile(r"\s+")

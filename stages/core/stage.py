@@ -92,8 +92,8 @@ class Edited(NamedTuple):
 
     row     of the batch, ascending
     type    what was edited, in the stage's own words
-    offset  code points of the text, as it was before, in front of the edited ones
-    length  edited code points, as they were before
+    offset  code points of the text, as it was before, in front of the edited ones; NO_PLACE: stands for all of its type
+    length  edited code points, as they were before; with NO_PLACE the number of the edits
     """
 
     table: pa.Table

@@ -97,7 +97,7 @@ def _same_or_doubted(found: tuple[bytes, int], expected: tuple[bytes, int]) -> b
 
 
 def _normalized(docs: Docs, stage: NormalizeText) -> list[str]:
-    after: list[str] = stage.apply(docs.table)["text"].to_pylist()
+    after: list[str] = stage.apply(docs.table).table["text"].to_pylist()
     return after
 
 

@@ -75,6 +75,22 @@ def test_a_document_that_is_dropped_later_tells_of_its_edits_too(tmp_path: Path)
     assert plain.edits == []
 
 
+def test_edits_without_places_are_told_by_their_number(tmp_path: Path) -> None:
+    rows = [{"id": "a", "text": "one \r\ntwo\r\n\x00"}, {"id": "b", "text": "clean"}, {"id": "c", "text": "three\r"}]
+    result = curate(tmp_path / "out", str(jsonl(tmp_path / "in.jsonl", rows)), ["normalize_text"])
+    assert [(row["id"], row["type"], row["offset"], row["length"]) for row in edits(result.path)] == [
+        ("a", "line_end", -1, 2),
+        ("a", "invisible", -1, 1),
+        ("a", "space", -1, 1),
+        ("c", "line_end", -1, 1),
+    ]
+    step = next(step for step in result.manifest["steps"] if step["step"] == "normalize_text")
+    assert (step["edits"], step["edited"]) == ({"invisible": 1, "line_end": 3, "space": 1}, 2)
+    (story,) = result.why("a")
+    assert "edited by normalize_text: 2 line_end; 1 invisible; 1 space" in str(story)
+    assert "found and told the ledger of: 1 invisible, 3 line_end, 1 space" in (result.path / "report.html").read_text("utf-8")
+
+
 def test_a_run_without_edits_has_an_empty_file_of_them(tmp_path: Path) -> None:
     assert edits(run(tmp_path, "normalize_text").path) == []
 

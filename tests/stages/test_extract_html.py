@@ -5,6 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from stages.core.formulas import with_formulas
 from stages.core.markdown import markdown_of
 from stages.core.time_limit import OutOfTime, time_limit
 from stages.core.token_f1 import token_f1
@@ -112,6 +113,12 @@ def test_formulas_become_their_tex(extractor: str, html: str, expected: str) -> 
     assert _between(html, {"extractor": extractor}) == expected
 
 
+def test_a_page_whose_scripts_compare_with_math_functions_is_not_written_anew() -> None:
+    html = page("<script>for(var i=0;i<Math.max(1,2);i++);</script>")
+    assert with_formulas(html) is html
+    assert "$x$" in with_formulas(page("<p><MATH alttext='x'><mi>x</mi></MATH></p>"))
+
+
 HEAD = """
 <meta name="robots" content="noai"><meta NAME='robots' content='noindex'>
 <meta property="article:published_time" content="2024-05-01T10:00:00Z"><meta name="date" content="2020-01-01">
@@ -145,6 +152,14 @@ def test_a_page_tells_of_itself(extractor: str) -> None:
 def test_licences_and_dates_may_stand_in_the_body(extractor: str, html: str, name: str, value: str | None) -> None:
     found = extracted(page(html), extractor=extractor)[name]
     assert found == (value or "https://creativecommons.org/licenses/by-sa/4.0/")
+
+
+@pytest.mark.parametrize("extractor", ["fast", "precise"])
+def test_pages_beyond_those_that_are_decoded_together_keep_their_own_facts(extractor: str) -> None:
+    html = [page("", f"<meta name=date content=2020-01-{day:02}>") for day in range(1, 21)]
+    chunks = pa.chunked_array([html[:3], html[3:]], pa.string())
+    after = ExtractHtml(extractor=extractor).open()(pa.table({"text": chunks}))  # type: ignore[arg-type]
+    assert after["page_date"].to_pylist() == [f"2020-01-{day:02}" for day in range(1, 21)]
 
 
 @pytest.mark.parametrize("extractor", ["fast", "precise"])
