@@ -16,6 +16,7 @@ from stages.core.battles import LOST, TIED, WON, Battles, Floats, Integers, code
 from stages.core.bill import Bill
 from stages.core.bradley_terry import fit
 from stages.core.chains import Asked
+from stages.core.interview import Interview
 from stages.core.leaderboard import bootstrap
 from stages.core.pair_choice import Belief, believe, next_pairs, no_belief, scores_of
 from stages.core.prompts import Prompt
@@ -143,11 +144,12 @@ class CompareDocuments(Asking):
         show = sketches.progress("compare", self.comparisons)
 
         def judge(pairs: Pairs) -> Integers:
-            asked = self.ask_now([self._question(texts[one], texts[other]) for one, other in pairs.tolist()], store, bill)
+            asked = interview.ask([self._question(texts[one], texts[other]) for one, other in pairs.tolist()])
             show(len(pairs))
             return np.array([_outcome(each) for each in asked], np.int64)
 
-        told = compared(len(numbers), self.comparisons, self.batch, judge)
+        with Interview(self, store, bill) as interview:
+            told = compared(len(numbers), self.comparisons, self.batch, judge)
         told.facts["asked"] = bill.facts()
         return told.battles(len(numbers)), told.facts
 

@@ -166,35 +166,6 @@ class Asking(Model):
             if responder is not None:
                 responder.close()
 
-    def ask_now(self, questions: Sequence[Request], store: AnswerStore, bill: Bill) -> list[Asked]:
-        """What becomes of some questions, each asked for now if no answer stands; for a stage that goes by what came back.
-
-        Raises `BudgetReached`; what came until then is kept.
-        """
-        failed: dict[str, str] = {}
-        alone = [[question] for question in questions]
-        for _ in range(self.retries + 1):
-            chains = look_up(alone, store, failed, self.fault_of, self.retries)
-            todo = list({chain.pending.key: chain.pending for chain in chains if chain.pending is not None}.values())
-            allowed = list(itertools.takewhile(bill.allows, todo))
-            if allowed:
-                responder = self.engine.open()
-                with store.writer() as writer:
-                    for request, reply in responder.replies(allowed):
-                        bill.add(request, reply)
-                        if reply.text is None:
-                            failed[request.key] = reply.why
-                        else:
-                            writer.add(request, reply)
-                responder.close()
-            bill.save()
-            if len(allowed) < len(todo):
-                raise BudgetReached(bill.told(self.name()))
-            if not todo:
-                break
-        chains = look_up(alone, store, failed, self.fault_of, self.retries)
-        return [asked for of_question in by_document(alone, chains) for asked in of_question]
-
     def _requests(
         self,
         sketches: Sketches,
