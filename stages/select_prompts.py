@@ -41,7 +41,7 @@ class SelectPrompts(Global):
     hash, as in the paper at random, or the best first.
 
     The ledger's rules are `not_judged`, `no_topic` (the vector is zero), `min_criteria`, `min_topic_mean`, `quota`; the first
-    that a prompt breaks is the reason. If fewer prompts pass than are asked for, all of them stay, and the manifest says so.
+    that a prompt breaks is the reason. If fewer prompts pass than are asked for, all of them stay, and a warning says so.
 
     topic   number of the cluster; null where there is none
 
@@ -103,6 +103,8 @@ class SelectPrompts(Global):
             values = pa.table({"row": numbers, self.column: pa.array(cluster, mask=cluster == NO_CLUSTER)})
             write_values(rows, block, values, verdicts)
         filled = topics.documents > 0
+        kept = sum(prefix.documents for prefix in taken.values())
+        few = f"{kept:,} prompts pass both thresholds, {self.prompts:,} were asked for"
         return {
             "documents": len(rows),
             "judged": int(topics.judged.sum()),
@@ -110,7 +112,8 @@ class SelectPrompts(Global):
             "topics": int(filled.sum()),
             "topics_passing": int((good & filled).sum()),
             "wanted": self.prompts,
-            "kept": sum(prefix.documents for prefix in taken.values()),
+            "kept": kept,
+            "alarms": [few] if kept < self.prompts else [],
             "groups": topics.told(taken),
         }
 

@@ -80,6 +80,7 @@ def test_prompts_and_topics_below_their_thresholds_go_and_the_rest_is_even() -> 
     assert all(row["measure"] == "hash" and row["value"] < row["limit"] for row in over)
     assert (facts["topics"], facts["topics_passing"], facts["kept"], facts["wanted"]) == (4, 3, 7, 7)
     assert facts["meeting_enough"] == 12
+    assert facts["alarms"] == []
     assert sorted((one["documents"], one["mean"]) for one in facts["groups"].values()) == sorted(
         (len(met), sum(met) / len(met)) for met in (GOOD, MIXED, BAD, SMALL)
     )
@@ -113,6 +114,7 @@ def test_what_is_not_judged_or_has_no_vector_goes_and_does_not_count_in_a_mean()
         "-1": "no_topic",
     }
     assert len(kept) == facts["kept"] == 6
+    assert facts["alarms"] == ["6 prompts pass both thresholds, 50 were asked for"]
     assert facts["judged"] == 6
     assert all(row["value"] is None and row["measure"] is None for row in gone.values() if row["rule"] == "not_judged")
 
