@@ -3,6 +3,7 @@
 import ctypes
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -159,3 +160,15 @@ class Measuring(Filter):
 def halved(table: pa.Table):
     """Gives half of its rows."""
     return table.slice(0, table.num_rows // 2)
+
+
+def waits_for_others(document, folder, workers=4, seconds=60):
+    """Goes on once so many workers hold a document at the same time; raises if they never do."""
+    place = Path(folder)
+    (place / f"{os.getpid()}-{threading.get_ident()}").touch()
+    end = time.monotonic() + seconds
+    while len(list(place.iterdir())) < workers:
+        if time.monotonic() > end:
+            raise TimeoutError(f"{len(list(place.iterdir()))} workers came, expected {workers}")
+        time.sleep(0.01)
+    return document
