@@ -14,7 +14,7 @@ FUZZ_INPUT ?= $(wildcard ../shared/data/corpus/*.parquet ../shared/data/quality/
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench fuzz fuzz-web clean-env
+.PHONY: help demo demo-web test lint bench fuzz fuzz-web clean-env
 
 BIN := .venv/bin
 # pip complains about each unused place of a package mirror; its real errors pass
@@ -23,6 +23,7 @@ PIP = pip() { { $(BIN)/python -m pip install -q --disable-pip-version-check "$$@
 
 help:
 	@echo "make demo       install into .venv and run jobs/recipes/demo.yaml on the sample in jobs/sample"
+	@echo "make demo-web   with what web archives need, run jobs/recipes/web.yaml on the WARC in jobs/sample"
 	@echo "make test       all tests, those of vLLM in an environment of their own"
 	@echo "make lint       format, style and types"
 	@echo "make bench      speed, agreement and memory, beside peers (BENCH_INPUT='a.parquet b.parquet', see docs/benchmarks.md)"
@@ -32,6 +33,9 @@ help:
 
 demo: .venv/base.stamp
 	@$(BIN)/sluice run jobs/recipes/demo.yaml
+
+demo-web: .venv/web.stamp
+	@$(BIN)/sluice run jobs/recipes/web.yaml --input jobs/sample/pages.warc.gz
 
 test: .venv/test.stamp .venv/vllm.stamp
 	@command -v chromium chromium-browser google-chrome >/dev/null || { \
@@ -83,6 +87,11 @@ clean-env:
 .venv/base.stamp: .venv/python.stamp pyproject.toml
 	@echo "installing into .venv"
 	@$(PIP) -e .
+	@touch $@
+
+.venv/web.stamp: .venv/base.stamp pyproject.toml
+	@echo "installing what web archives need into .venv"
+	@$(PIP) -e '.[web]'
 	@touch $@
 
 .venv/test.stamp: .venv/base.stamp pyproject.toml

@@ -5,8 +5,8 @@
 `fast` is beside resiliparse's extract_plain_text(page, main_content=True), `precise` beside trafilatura.extract(page). A stage
 gets the column of pages that a reader has made. So does the library: its caller takes each page out of the column, which
 decodes it. Beside that stands the library on strings that are there already ("ours / library on strings"). CPU seconds of one
-thread, in alternating runs. The gold file has `url` and `gold_text` for each page; F1 is `stages.core.token_f1`. Writes
-benchmarks/results/extract.json.
+thread, in alternating runs; a ratio is the median of those of each round. The gold file has `url` and `gold_text` for each
+page; F1 is `stages.core.token_f1`. Writes benchmarks/results/extract.json.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ def main() -> int:
         seconds = median(run["cpu_seconds"] for run in of)
         f1 = sum(token_f1(text, gold[url]) for text, url in zip(texts[name], urls, strict=True)) / len(urls)
         rows[name] = {"pages_per_cpu_second": round(len(html) / seconds, 2), "f1": round(f1, 4)}
-    for ours, theirs in (("fast", "resiliparse"), ("precise", "trafilatura")):
-        for key, other in (("speed_ratio", theirs), ("speed_ratio_on_strings", f"{theirs}, strings")):
-            rows[ours][key] = round(rows[ours]["pages_per_cpu_second"] / rows[other]["pages_per_cpu_second"], 3)
+    for ours, library in (("fast", "resiliparse"), ("precise", "trafilatura")):
+        for key, other in (("speed_ratio", library), ("speed_ratio_on_strings", f"{library}, strings")):
+            pairs = zip(runs[ours], runs[other], strict=True)
+            rows[ours][key] = round(median(theirs["cpu_seconds"] / mine["cpu_seconds"] for mine, theirs in pairs), 3)
     head = ["", "pages / CPU s", "token F1", "ours / library", "ours / library on strings"]
     ratios = ("speed_ratio", "speed_ratio_on_strings")
     print_table(

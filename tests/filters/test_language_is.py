@@ -37,6 +37,11 @@ def test_codes_of_another_kind_in_the_column_are_understood() -> None:
     assert broken(LanguageIs(languages=("label:grc_Grek",)), ["eng_Latn", "grc_Grek"], [1.0, 1.0]) == [("languages", [0])]
 
 
+@pytest.mark.parametrize("name", ["en", "eng", "eng_Latn", "English"])
+def test_any_code_of_a_language_keeps_it(name: str) -> None:
+    assert broken(LanguageIs(languages=(name,)), ["en", "de"], [1.0, 1.0]) == [("languages", [1])]
+
+
 def test_a_limit_for_each_language() -> None:
     stage = LanguageIs(languages=("en", "th"), min_score=Table(values={"th": 0.3}, default=0.65))
     assert broken(stage, ["th", "th", "en"], [0.3, 0.2, 0.3]) == [("min_score", [1, 2])]

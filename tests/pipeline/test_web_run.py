@@ -1,6 +1,7 @@
 """Web pages through whole runs: pages that break a limit, licences and removals, and one large file with many workers."""
 
 import os
+import re
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -118,9 +119,11 @@ def test_all_workers_hold_records_of_one_archive_at_the_same_time(tmp_path: Path
     assert len(list((tmp_path / "here").iterdir())) == 2
 
 
-def test_the_shipped_recipe_makes_parquet_of_the_shipped_archive(tmp_path: Path) -> None:
+def test_the_demo_of_the_web_makes_parquet_of_the_shipped_archive(tmp_path: Path) -> None:
     home = Path(__file__).parents[2]
-    recipe, sample = home / "jobs" / "recipes" / "web.yaml", home / "jobs" / "sample" / "pages.warc.gz"
+    command = re.search(r"^demo-web:.*\n\t@\$\(BIN\)/sluice run (\S+) --input (\S+)$", (home / "Makefile").read_text(), re.M)
+    assert command is not None
+    recipe, sample = (home / name for name in command.groups())
     run = pipeline.run(recipe, input=str(sample), output=tmp_path / "run", engine="local", progress="none")
     told = counts(run)
     assert told["in"] == 25

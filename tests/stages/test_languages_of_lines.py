@@ -160,6 +160,7 @@ KNOWN_FAILURES = [
     ("C'est une phrase simple en français.", {"fr"}),
     ("12345 67890", {"und", "en"}),
     ("OK", {"und"}),
+    ("for (int i = 0; i < n; i++) { sum += a[i] * b[i]; }", {"und", "en"}),
 ]
 
 
