@@ -95,6 +95,9 @@ def _batch(
             values = [page.values.get("id") or made for page, made in zip(pages, ids, strict=True)]
         elif field.name == "source":
             values = [file.source] * len(pages)
+        elif field.name == "text":
+            columns.append(_texts([page.values["text"] for page in pages]).cast(field.type))
+            continue
         else:
             values = [page.values.get(field.name) for page in pages]
         columns.append(pa.array(values, field.type))
@@ -107,6 +110,13 @@ def _batch(
         place=lambda at: f"{file.path}: byte {positions[at]}",
         skipped=dict(skipped),
     )
+
+
+def _texts(pages: Sequence[str | bytes]) -> pa.Array:
+    """Pages, some of them bytes of UTF-8 already, joined at once: an array that grows page by page is copied as it grows."""
+    texts = [page.encode("utf-8") if isinstance(page, str) else page for page in pages]
+    offsets = np.cumsum([0, *map(len, texts)], dtype=np.int64)
+    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(b"".join(texts)))
 
 
 def _page_of(record: Record, entry: Input, longest: int) -> _Page:
@@ -139,7 +149,7 @@ def _page_of(record: Record, entry: Input, longest: int) -> _Page:
         raise _Skipped(f"type {mime}" if len(mime) < 80 else "type of more than 80 letters")
     if not body.strip():
         raise _Skipped("empty page")
-    text, used = decode_page(body, charset.group(1) if charset else None)
+    text, used = _decoded(body, charset.group(1) if charset else None)
     values = {
         "id": _identity(headers.get("warc-record-id", "")),
         "text": text,
@@ -188,22 +198,32 @@ def decode_page(body: bytes, declared: str | None) -> tuple[str, str]:
 
     A page that is not in the charset it declares is read as UTF-8 or Windows-1252, as browsers would guess.
     """
+    page, charset = _decoded(body, declared)
+    return page if isinstance(page, str) else page.decode("utf-8"), charset
+
+
+def _decoded(body: bytes, declared: str | None) -> tuple[str | bytes, str]:
+    """The same, but a page that is UTF-8 as it is: most are, and Arrow takes these bytes for a string."""
     encodings = _encodings()
     mark = next((name for begin, name in _MARKS if body.startswith(begin)), None)
     meta = None if mark or declared else _META.search(body[:_META_BYTES])
     named = mark or declared or (meta.group(1).decode("ascii") if meta else None)
     charset = encodings.map_encoding_to_html5(named, fallback_utf8=False) if named else None
     if charset is None:
-        try:
-            return body.decode("utf-8"), "utf-8"
-        except UnicodeDecodeError:
-            charset = encodings.detect_encoding(body, max_len=131_072)
-    if charset == "utf-8":
-        try:
-            return body.decode("utf-8-sig"), "utf-8"
-        except UnicodeDecodeError:
-            pass
+        if _is_utf8(body):
+            return body, "utf-8"
+        charset = encodings.detect_encoding(body, max_len=131_072)
+    if charset == "utf-8" and _is_utf8(body):
+        return body.removeprefix(b"\xef\xbb\xbf"), "utf-8"
     return encodings.bytes_to_str(body, charset), charset
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def read_html(files: Sequence[InputFile], schema: pa.Schema, longest: int) -> Batch:

@@ -145,7 +145,7 @@ class Reader:
     def _checked(self, batch: Batch, file: InputFile, start: int) -> Batch:
         """Set aside documents without text, too long, or with a column that is not UTF-8."""
         table = batch.table
-        text = table.column("text").combine_chunks()
+        text = table.column("text")
         sizes = byte_lengths(table.column("text"))
         reasons: dict[int, tuple[str, str, bytes]] = {}
         if text.null_count:
@@ -156,7 +156,9 @@ class Reader:
             reasons[int(row)] = ("TooLong", message, b"")
         for field in table.schema:
             if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-                column = table.column(field.name).combine_chunks()
+                column = table.column(field.name)
+                # to combine would copy even a single chunk
+                column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
                 try:
                     column.validate(full=True)
                 except pa.ArrowInvalid:
