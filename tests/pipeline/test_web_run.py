@@ -108,15 +108,15 @@ def test_ranges_of_one_archive_have_like_numbers_of_records(tmp_path: Path, how:
     assert max(found) < 600 / 16 * 1.5
 
 
-@pytest.mark.parametrize("engine", ["local", "ray"])
-def test_all_workers_hold_records_of_one_archive_at_the_same_time(tmp_path: Path, engine: str) -> None:
+@pytest.mark.parametrize("workers", [2, 5])
+def test_all_workers_hold_records_of_one_archive_at_the_same_time(tmp_path: Path, workers: int) -> None:
     path = write(tmp_path, pages(400, 200))
     (tmp_path / "here").mkdir()
-    step = {"trying_steps:waits_for_others": {"folder": str(tmp_path / "here"), "workers": 2}}
+    step = {"trying_steps:waits_for_others": {"folder": str(tmp_path / "here"), "workers": workers}}
     resources = {"part_bytes": path.stat().st_size // 16}
-    run = curate(tmp_path / "run", str(path), [step], engine=engine, workers=2, resources=resources)
+    run = curate(tmp_path / "run", str(path), [step], workers=workers, resources=resources)
     assert counts(run) == {"in": 400, "out": 400, "dropped": 0, "quarantined": 0}
-    assert len(list((tmp_path / "here").iterdir())) == 2
+    assert len(list((tmp_path / "here").iterdir())) == workers
 
 
 def test_the_demo_of_the_web_makes_parquet_of_the_shipped_archive(tmp_path: Path) -> None:
