@@ -222,7 +222,7 @@ def show(result: Result) -> None:
         "recipe CPU s",
         "first copy CPU s",
         "recipe / library",
-        "without start",
+        "steady / library",
         "datatrove / recipe",
         "kept",
     ]
