@@ -124,7 +124,12 @@ class Asking(Model):
         bill = Bill(self.budget, self.cost, sketches.folder() / "spent.json")
         unanswered = sketches.folder() / "unanswered.jsonl"
         unanswered.write_bytes(b"")  # what an earlier start got no answer to is asked again
+        before = bill.facts()["requests"]
         self._ask(sketches, units, store, bill, unanswered)
+        if bill.facts()["requests"] > before:
+            # tables that a killed start made may miss what was not answered then
+            for table in sketches.folder().glob("answers-*.arrow"):
+                table.unlink()
         answers = sketches.round("answers", _Answered(self, sketches, store.folder, unanswered), units)
         of_part: dict[int, list[Saved]] = {}
         for unit, saved in zip(units, answers, strict=True):

@@ -20,8 +20,9 @@ from chat_server import Body, ChatServer
 from pydantic import BaseModel
 from small_runs import counts, curate, documents, jsonl, quarantined
 
-from pipeline import retry, run
+from pipeline import retry, run, verdicts
 from schemas.errors import BudgetReached, RecipeError
+from stages.core import model
 from stages.core.requests import Request
 
 SENTENCE = "the river rises in hills to north of town and people who live along it have built mills there"
@@ -279,6 +280,30 @@ def test_a_killed_run_asks_for_no_answer_that_had_come(tmp_path: Path, seed: int
     assert len(repeated) <= 8
     assert not repeated & {prompt for at, prompt in before if at < killed - 1}
     assert len(documents(result)) == 400
+
+
+def test_what_was_not_answered_before_a_kill_is_in_no_table_after_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model, "UNIT_BYTES", 120)  # two documents each
+    entry, down = source(tmp_path, 12), True
+    server = ChatServer(retold, lambda body: (500, {}) if down and "Text:\n3 " in str(body) else None)
+    stages = [asking(server, endpoint={"attempts": 1})]
+    save, saved = verdicts._save, list[str]()
+
+    def until(function: Any, item: Any) -> None:
+        if len(saved) == 4:
+            raise KeyboardInterrupt
+        save(function, item)
+        saved.append(item[0].path.name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(verdicts, "_save", until)
+        with pytest.raises(KeyboardInterrupt):
+            curate(tmp_path / "out", entry, stages)
+    down = False
+    result = curate(tmp_path / "out", entry, stages)
+    server.close()
+    assert len(documents(result)) == 12
+    assert quarantined(result) == []
 
 
 def test_long_documents_are_asked_about_in_pieces_and_joined(tmp_path: Path, server: ChatServer) -> None:
