@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 TICK = 0.05
+AGAIN = 0.5
+"""CPU seconds until it is thrown again: where Python cannot let an exception through (a finalizer, a callback of compiled
+code), it says so and drops it."""
 
 
 class _Expired(BaseException):
@@ -23,6 +26,7 @@ class _Timer:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._limits: dict[int, float] = {}
+        self._thrown: set[int] = set()
         self._thread: threading.Thread | None = None
 
     def begin(self, seconds: float) -> None:
@@ -37,7 +41,9 @@ class _Timer:
         """Nothing is thrown into the thread after this; what was thrown and has not arrived is taken back."""
         thread = threading.get_ident()
         with self._lock:
-            if self._limits.pop(thread, None) is None:
+            self._limits.pop(thread, None)
+            if thread in self._thrown:
+                self._thrown.discard(thread)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), None)
 
     def _run(self) -> None:
@@ -45,8 +51,9 @@ class _Timer:
             time.sleep(TICK)
             with self._lock:
                 for thread, limit in list(self._limits.items()):
-                    if _cpu_seconds(thread) > limit:
-                        del self._limits[thread]
+                    if (now := _cpu_seconds(thread)) > limit:
+                        self._limits[thread] = now + AGAIN
+                        self._thrown.add(thread)
                         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Expired))
 
 
@@ -70,4 +77,5 @@ def time_limit(seconds: float, what: str) -> Iterator[None]:
         finally:
             _TIMER.end()
     except _Expired:
+        _TIMER.end()  # it may have been thrown into the one above
         raise OutOfTime(f"{what} took more than {seconds:g} s of CPU time") from None

@@ -40,8 +40,10 @@ def test_a_page_that_breaks_a_limit_is_quarantined_alone(tmp_path: Path, extract
     assert sorted(int(row["id"][-12:]) for row in documents(run)) == [0, 1, 2, 3, 4, 8, 9]
 
 
+# Python says so if the limit is told while a finalizer of lxml runs; it is told again then
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_page_that_takes_too_long_is_quarantined_and_the_rest_of_its_batch_is_not(tmp_path: Path) -> None:
-    slow = PAGE.format("slow " + "<p>some words <b>bold</b> <a href='/'>link</a></p>" * 6000)
+    slow = PAGE.format("slow " + "<p>some words <b>bold</b> <a href='/'>link</a></p>" * 20000)
     path = write(tmp_path, [*pages(3), record(7, response(slow.encode())), page(9)])
     run = curate(tmp_path / "run", str(path), [{"extract_html": {"max_seconds": 0.2}}])
     (lost,) = quarantined(run)

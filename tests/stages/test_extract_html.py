@@ -1,5 +1,6 @@
 """Pages become their text, with lists, tables, code and formulas, and what they say of themselves."""
 
+import time
 from typing import Any
 
 import pyarrow as pa
@@ -216,6 +217,28 @@ def test_the_limit_counts_the_thread_s_own_time_and_ends_with_the_block() -> Non
         pass
     total = sum(range(3_000_000))  # takes longer than the limits that are over
     assert total == 4_499_998_500_000
+
+
+class Swallows:
+    """Python drops what is raised while an object is finalized."""
+
+    def __del__(self) -> None:
+        end = time.thread_time() + 0.3
+        while time.thread_time() < end:
+            pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_limit_that_is_told_where_nothing_can_be_raised_is_told_again() -> None:
+    def finalizes_and_goes_on() -> None:
+        Swallows()
+        end = time.thread_time() + 5
+        while time.thread_time() < end:
+            pass
+
+    with pytest.raises(OutOfTime), time_limit(0.1, "a finalizer"):
+        finalizes_and_goes_on()
+    assert sum(range(3_000_000)) == 4_499_998_500_000
 
 
 def test_markdown_of_nested_lists_and_code() -> None:
