@@ -166,6 +166,9 @@ class Chat:
         return _Attempt(Reply(None, told), again, _seconds(response.headers.get("retry-after")))
 
     def _body(self, request: Request) -> dict[str, Any]:
+        if request.continues and request.messages[-1][0] == "user":
+            told = "the prompt ends with an empty turn of the user, which the model is to write:"
+            raise StageError(f"{told} a server closes such a turn; `vllm:` does not")
         sampling = request.sampling
         body: dict[str, Any] = {"model": self.endpoint.model, "messages": request.chat(), "max_tokens": sampling.max_tokens}
         body |= {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": request.seed}

@@ -193,6 +193,10 @@ def reply_of(output: Any) -> Reply:
     return Reply(str(answer.text), "", str(answer.finish_reason or ""), len(output.prompt_token_ids), len(answer.token_ids))
 
 
+_PLACE = "<!-- here -->"
+"""stands for words that are not there yet, while a template is filled in"""
+
+
 class Conversations:
     """Conversations as tokens, by a chat template: the same on every engine, and with one token for the begin of a text.
 
@@ -206,7 +210,9 @@ class Conversations:
         self._template = None if template is None else Path(template).read_text()
 
     def tokens(self, request: Request) -> list[int]:
-        """The prompt. A last message of the assistant is how the answer has to begin."""
+        """The prompt. A last message of the assistant is how the answer begins; an empty one of the user is to be written."""
+        if request.continues and request.messages[-1][0] == "user":
+            return self._to_the_turn(request)
         begun = request.messages[-1][0] == "assistant"
         found: Sequence[int] = self._tokenizer.apply_chat_template(
             request.chat(),
@@ -217,6 +223,12 @@ class Conversations:
             continue_final_message=begun,
         )
         return list(found)
+
+    def _to_the_turn(self, request: Request) -> list[int]:
+        """Up to where the last turn's words would stand: a template closes a turn that has none."""
+        chat = [*request.chat()[:-1], {"role": "user", "content": _PLACE}]
+        text = str(self._tokenizer.apply_chat_template(chat, chat_template=self._template, tokenize=False))
+        return list(self._tokenizer(text[: text.rindex(_PLACE)], add_special_tokens=False)["input_ids"])
 
 
 @lru_cache(maxsize=2)

@@ -12,8 +12,10 @@ from pydantic import ValidationError
 from pipeline.ray_vllm import Room, room_for
 from schemas.errors import RecipeError, StageError
 from stages.core import model_digest
+from stages.core.chat import Endpoint
 from stages.core.model_digest import folder_digest
-from stages.core.vllm_engine import Vllm
+from stages.core.requests import ModelName, Request, Sampling
+from stages.core.vllm_engine import Conversations, Vllm
 from stages.rephrase import Rephrase
 
 
@@ -160,3 +162,30 @@ def test_a_replica_that_does_not_fit_is_told() -> None:
     with pytest.raises(StageError, match="200 replicas do not fit beside a task on 2 CPUs"):
         room_for(Vllm(model="m", replicas=200), 2, 0)
     assert room_for(Vllm(model="m", replicas=9, tensor_parallel=2), 64, 8).replicas == 4
+
+
+def test_an_empty_turn_of_the_user_is_left_open(tmp_path: Path) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["<s>", "<user>", "<system>", "<assistant>", "</s>", "You", "know", "rivers", "here", "<", "!", "-", ">", "[UNK]"]
+    tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+    fast.chat_template = (
+        "<s> {% for m in messages %}<{{ m['role'] }}> {{ m['content'] }} </s> {% endfor %}"
+        "{% if add_generation_prompt %}<assistant>{% endif %}"
+    )
+    fast.save_pretrained(tmp_path)
+    made = Conversations(str(tmp_path), None, None, False)
+
+    def told(*messages: tuple[str, str]) -> list[str]:
+        return [words[at] for at in made.tokens(Request(ModelName("m", ""), messages, Sampling()))]
+
+    system = ("system", "You know")
+    assert told(system, ("user", "")) == ["<s>", "<system>", "You", "know", "</s>", "<user>"]
+    assert told(system, ("user", "rivers"))[-3:] == ["rivers", "</s>", "<assistant>"]
+    with pytest.raises(StageError, match="a server closes such a turn"):
+        Endpoint(base_url="http://127.0.0.1:9/v1", model="m").open().reply(
+            Request(ModelName("m", ""), (("user", ""),), Sampling())
+        )
