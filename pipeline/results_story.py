@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipeline.results_format import limit_text, number, one_line, plain
-from schemas.columns import NO_PLACE
+from schemas.edits import NO_PLACE
 from schemas.errors import SluiceError
 from schemas.rule import NEAREST_KEPT, Table
 

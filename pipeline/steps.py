@@ -18,7 +18,7 @@ from pipeline.origins import ORIGIN, distinct, multiplies, origins_of, with_orig
 from pipeline.segment import Node
 from pipeline.step_checks import check_edits, check_measures, check_parents, check_rewritten, document_error
 from pipeline.tally import Tally, add
-from schemas.columns import NO_PLACE
+from schemas.edits import NO_PLACE
 from schemas.errors import StageError
 from schemas.rule import Rule
 from stages.core.docs import Docs

@@ -12,7 +12,8 @@ import pyarrow as pa
 
 from pipeline.step_checks import check_edits
 from pipeline.verdicts import fault_of_copies, fault_of_cuts
-from schemas.columns import COPIES, CUT, NO_PLACE, VERDICT
+from schemas.columns import COPIES, CUT, VERDICT
+from schemas.edits import NO_PLACE
 from stages.core.docs import Docs
 from stages.core.stage import Edited, Expand, Filter, Global, Processed, Stage
 

@@ -109,7 +109,6 @@ EDITS = pa.schema(
 `offset` and `length` are code points of the text as it came to the step. With NO_PLACE as its `offset` a row stands for all
 edits of its type in the document, and `length` is their number.
 """
-NO_PLACE = -1
 
 LINEAGE = pa.schema(
     [

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
-from schemas.columns import NO_PLACE, TEXT
+from schemas.columns import TEXT
+from schemas.edits import NO_PLACE
 from stages.core.boilerplate import put, without_boilerplate
 from stages.core.stage import Edited, Map
 from stages.kernels.normalize import CHANGED, FORM, Form, clean
