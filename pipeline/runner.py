@@ -34,7 +34,7 @@ from pipeline.units import Unit, rows_about
 from pipeline.verdicts import PartSketches, solve, solved
 from pipeline.worker import run_units
 from schemas.errors import FailureBudgetExceeded, RecipeError
-from stages.core.model import Model
+from stages.core.model import ByUnits
 from stages.core.requests import Reply, Request
 
 EngineName = Literal["ray", "local"]
@@ -214,7 +214,7 @@ def _solve(segment: Segment, index: int, engine: Engine, shown: Progress, label:
     """Few documents are decided in one task, many, or those that a model is asked about, by rounds of tasks."""
     begun = _changes(Path(segment.folder, "solves"))
     few = PartSketches(segment, index).rows() <= ONE_TASK_DOCUMENTS
-    if few and not isinstance(segment.globals[index].stage, Model):
+    if few and not isinstance(segment.globals[index].stage, ByUnits):
         shown.phase(label, 1)
         engine.call(partial(solve, segment, index), label, begun=begun)
         shown.advance()

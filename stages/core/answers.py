@@ -60,14 +60,6 @@ class AnswerStore:
             index = self._index
         return index.read(keys)
 
-    def has(self, keys: Sequence[str]) -> list[bool]:
-        """Whether each key has an answer; no text is read."""
-        with self._lock:
-            self._refresh()
-            index = self._index
-        found: list[bool] = (index.places(keys) >= 0).tolist()
-        return found
-
     def writer(self) -> "AnswerWriter":
         """Where new answers go; they are found by `known` once it is closed, or by `recover` after a kill."""
         return AnswerWriter(self.folder)

@@ -12,17 +12,17 @@ from pydantic import Field, model_validator
 from schemas.errors import BudgetReached
 from stages.core.answers import FILE_ANSWERS, AnswerStore, AnswerWriter, store_at
 from stages.core.bill import Bill, Budget, Prices
-from stages.core.chains import Asked, by_document, follow, look_up
+from stages.core.chains import Asked, by_document, look_up
 from stages.core.chat import Endpoint
-from stages.core.cluster_asking import replies_on
-from stages.core.model import Answer, Model, Unit, units_of
+from stages.core.cluster_asking import chains_of, replies_on
+from stages.core.model import ByUnits, Unit, units_of
 from stages.core.requests import ModelName, Reply, Request, Responder, Sampling
 from stages.core.scripted import Script
 from stages.core.stage import Saved, Sketches, Verdicts
 from stages.core.vllm_engine import Vllm
 
 
-class Asking(Model):
+class Asking(ByUnits):
     """Asks a chat model about documents: `questions` and `columns` are what a stage of this kind has of its own.
 
     Answers are kept in `cache` by the keys of their requests as soon as they come, so that none is paid for twice: not in this
@@ -101,22 +101,6 @@ class Asking(Model):
     def files(self) -> tuple[str, ...]:
         return () if self.vllm is None else self.vllm.files()
 
-    def load(self) -> Answer:
-        """Answers by asking, without a store: for a trial on a few documents."""
-
-        def answer(documents: pa.Table) -> pa.Table:
-            found: dict[str, Reply] = {}
-            questions, responder = self.questions(documents), self.engine.open()
-            for _ in range(self.retries + 1):
-                chains = follow(questions, found.get, self.fault_of, self.retries)
-                todo = {chain.pending.key: chain.pending for chain in chains if chain.pending is not None}
-                found |= {request.key: reply for request, reply in responder.replies(todo.values())}
-            responder.close()
-            chains = follow(questions, found.get, self.fault_of, self.retries)
-            return self.columns(documents, by_document(questions, chains))
-
-        return answer
-
     def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
         store = store_at(self.cache or str(sketches.folder() / "answers"))
         store.recover()
@@ -131,11 +115,7 @@ class Asking(Model):
             for table in sketches.folder().glob("answers-*.arrow"):
                 table.unlink()
         answers = sketches.round("answers", _Answered(self, sketches, store.folder, unanswered), units)
-        of_part: dict[int, list[Saved]] = {}
-        for unit, saved in zip(units, answers, strict=True):
-            of_part.setdefault(unit.part, []).append(saved)
-        for part, tables in of_part.items():
-            verdicts.add(part, (saved.read() for saved in tables))
+        self.add(units, answers, verdicts)
         facts = {"model": self.model_name()._asdict(), "sampling": self.sampling.model_dump(mode="json")}
         documents = sum(len(unit.rows) for unit in units)
         return {"documents": documents, **facts, "asked": bill.facts(), **self.facts_of(answers)}
@@ -212,12 +192,5 @@ class _Answered:
         self.stage, self.sketches, self.folder, self.unanswered = stage, sketches, folder, unanswered
 
     def __call__(self, unit: Unit) -> pa.Table:
-        stage = self.stage
-        documents = self.sketches.documents(unit.part, unit.rows, stage.columns_read())
-        questions = stage.questions(documents)
-        with open(self.unanswered, "rb") as stream:
-            failed = {row["key"]: row["why"] for row in map(orjson.loads, stream)}
-        chains = look_up(questions, store_at(str(self.folder)), failed, stage.fault_of, stage.retries)
-        answer, written = stage.columns(documents, by_document(questions, chains)), stage.columns_written()
-        columns = [pa.array(unit.rows, pa.int32()), *(answer.column(name) for name in written)]
-        return pa.table(columns, schema=pa.schema([("row", pa.int32()), *written.items()]))
+        documents, questions, chains = chains_of(self.stage, self.sketches, unit, self.folder, self.unanswered)
+        return self.stage.of_unit(unit, self.stage.columns(documents, by_document(questions, chains)))

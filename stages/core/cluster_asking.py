@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from stages.core.answers import AnswerStore, store_at
 from stages.core.bill import Bill, most_tokens
-from stages.core.chains import Fault, look_up
+from stages.core.chains import Chain, Fault, look_up
 from stages.core.model import Unit
 from stages.core.requests import Cluster, Reply, Request
 from stages.core.stage import Sketches
@@ -69,6 +69,17 @@ def replies_on(
         yield from cluster.replies(stage.engine, _Requests(pending), chosen, len(taken))
 
 
+def chains_of(
+    stage: Asks, sketches: Sketches, unit: Unit, folder: Path, unanswered: Path
+) -> tuple[pa.Table, list[list[Request]], list[Chain]]:
+    """The documents of a unit, their questions, and how far these are answered by what stands; in a worker."""
+    documents = sketches.documents(unit.part, unit.rows, stage.columns_read())
+    questions = stage.questions(documents)
+    with open(unanswered, "rb") as stream:
+        failed = {row["key"]: row["why"] for row in map(orjson.loads, stream)}
+    return documents, questions, look_up(questions, store_at(str(folder)), failed, stage.fault_of, stage.retries)
+
+
 class Pending:
     """The requests of a unit that have no answer yet, each once, in a worker."""
 
@@ -77,11 +88,7 @@ class Pending:
 
     def __call__(self, unit: Unit) -> list[Request]:
         """In the order of the documents."""
-        stage = self.stage
-        documents = self.sketches.documents(unit.part, unit.rows, stage.columns_read())
-        with open(self.unanswered, "rb") as stream:
-            failed = {row["key"]: row["why"] for row in map(orjson.loads, stream)}
-        chains = look_up(stage.questions(documents), store_at(str(self.folder)), failed, stage.fault_of, stage.retries)
+        _, _, chains = chains_of(self.stage, self.sketches, unit, self.folder, self.unanswered)
         return list({chain.pending.key: chain.pending for chain in chains if chain.pending is not None}.values())
 
 

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,11 +26,35 @@ class Unit(NamedTuple):
     rows: np.ndarray
 
 
-class Model(Global):
-    """Adds the columns of `columns_written`, as a model answers from the columns of `columns_read`.
+class ByUnits(Global):
+    """Adds the columns of `columns_written` to documents, in units of at most 1,024 and 1 MiB of text of one part each."""
 
-    Documents are taken in units of at most 1,024 and 1 MiB of text, formed from their part alone: what a model computes depends
-    on what stands beside a document in a batch, so a batch is formed in a unit, never across two.
+    def sketch_schema(self) -> pa.Schema:
+        return pa.schema([pa.field("text_bytes", pa.int64(), nullable=False)])
+
+    def sketch(self, docs: Docs) -> pa.Table:
+        return pa.table([pa.array(np.diff(docs.text().offsets))], schema=self.sketch_schema())
+
+    def of_unit(self, unit: Unit, answer: pa.Table) -> pa.Table:
+        """What is stored for a unit: its rows, and the columns that are written."""
+        written = self.columns_written()
+        columns = [pa.array(unit.rows, pa.int32()), *(answer.column(name) for name in written)]
+        return pa.table(columns, schema=pa.schema([("row", pa.int32()), *written.items()]))
+
+    def add(self, units: Sequence[Unit], answers: Sequence[Saved], verdicts: Verdicts) -> None:
+        """Hand over what was stored for the units, in the order of their documents."""
+        of_part: dict[int, list[Saved]] = {}
+        for unit, saved in zip(units, answers, strict=True):
+            of_part.setdefault(unit.part, []).append(saved)
+        for part, tables in of_part.items():
+            verdicts.add(part, (saved.read() for saved in tables))
+
+
+class Model(ByUnits):
+    """Adds columns as a model answers from the columns of `columns_read`.
+
+    Units are formed from their part alone: what a model computes depends on what stands beside a document in a batch, so a
+    batch is formed in a unit, never across two.
     """
 
     def model_bytes(self) -> int:
@@ -44,20 +68,10 @@ class Model(Global):
         """
         raise NotImplementedError
 
-    def sketch_schema(self) -> pa.Schema:
-        return pa.schema([pa.field("text_bytes", pa.int64(), nullable=False)])
-
-    def sketch(self, docs: Docs) -> pa.Table:
-        return pa.table([pa.array(np.diff(docs.text().offsets))], schema=self.sketch_schema())
-
     def solve(self, sketches: Sketches, verdicts: Verdicts) -> dict[str, Any]:
         units = [unit for part in sketches.parts() for unit in units_of(sketches, part)]
         answers = sketches.round("answers", _Asked(self, sketches), units, model_bytes=max(1, self.model_bytes()))
-        of_part: dict[int, list[Saved]] = {}
-        for unit, saved in zip(units, answers, strict=True):
-            of_part.setdefault(unit.part, []).append(saved)
-        for part, tables in of_part.items():
-            verdicts.add(part, (saved.read() for saved in tables))
+        self.add(units, answers, verdicts)
         return {"documents": sum(len(unit.rows) for unit in units), "units": len(units), **self.facts()}
 
     def facts(self) -> dict[str, Any]:
@@ -74,10 +88,7 @@ class _Asked:
 
     def __call__(self, unit: Unit) -> pa.Table:
         documents = self.sketches.documents(unit.part, unit.rows, self.stage.columns_read())
-        answer = _loaded(self.stage)(documents)
-        written = self.stage.columns_written()
-        columns = [pa.array(unit.rows, pa.int32()), *(answer.column(name) for name in written)]
-        return pa.table(columns, schema=pa.schema([("row", pa.int32()), *written.items()]))
+        return self.stage.of_unit(unit, _loaded(self.stage)(documents))
 
 
 def units_of(sketches: Sketches, part: int) -> Iterator[Unit]:

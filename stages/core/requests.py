@@ -105,6 +105,3 @@ class Cluster(Protocol):
         self, engine: Any, function: Callable[[Any], Iterable[Request]], items: Sequence[Any], requests: int
     ) -> Iterator[tuple[Request, Reply]]:
         """The reply to each of so many requests that the function makes of the items, in any order; workers call it, too."""
-
-
-OnReply = Callable[[Request, Reply], None]

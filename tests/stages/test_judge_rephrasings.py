@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from chat_server import ChatServer
+from in_memory import InMemory
 
 from schemas.errors import StageError
 from stages.core.chat import Chat, Endpoint
@@ -38,10 +39,16 @@ def candidates(*texts: str | None) -> pa.Table:
 
 
 def verdicts(server: ChatServer, table: pa.Table, **keys: Any) -> list[str | None]:
-    stage = JudgeRephrasings(endpoint={"base_url": server.url, "model": "judge", **keys})
-    answer = stage.load()(table)
-    assert answer.schema == pa.schema(list(stage.columns_written().items()))
-    found: list[str | None] = answer["rephrasing_verdict"].to_pylist()
+    return judged(JudgeRephrasings(endpoint={"base_url": server.url, "model": "judge", **keys}), table)
+
+
+def judged(stage: JudgeRephrasings, table: pa.Table) -> list[str | None]:
+    names = {name: [f"{name}{row}" for row in range(table.num_rows)] for name in ("source", "id")}
+    for name, values in names.items():
+        table = table.append_column(name, pa.array(values))
+    memory = InMemory(stage, [table])
+    stage.solve(memory, memory)
+    found: list[str | None] = memory.values[0]["rephrasing_verdict"].to_pylist()
     return found
 
 
@@ -86,7 +93,7 @@ def test_what_is_not_answered_is_a_suspect(server: ChatServer) -> None:
     server.faults = [(500, {})]
     assert verdicts(server, candidates("alike"), attempts=1) == ["unanswered"]
     stage = JudgeRephrasings(endpoint={"base_url": "http://127.0.0.1:9/v1", "model": "none", "attempts": 1})
-    assert stage.load()(candidates("alike", None))["rephrasing_verdict"].to_pylist() == ["unanswered", None]
+    assert judged(stage, candidates("alike", None)) == ["unanswered", None]
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
