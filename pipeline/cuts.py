@@ -4,8 +4,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.batches import byte_lengths
+from pipeline.outcome import Edits
 from pipeline.part_writer import PartWriter
-from pipeline.steps import Edits
 from pipeline.tally import add
 from schemas.errors import StageError
 from stages.core.stage import Edited

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.judge import Encoded, limits_of
-from pipeline.steps import Measured, first_broken
+from pipeline.outcome import Measured
+from pipeline.steps import first_broken
 from schemas.rule import Percentile
 from stages.core.stage import Filter
 from stages.kernels.hashing import order_keys

@@ -17,8 +17,8 @@ from pipeline.batches import Fault, byte_lengths, cut_rows
 from pipeline.curriculum import ORDER_KEY
 from pipeline.examples import Examples
 from pipeline.origins import distinct
+from pipeline.outcome import Dropped, Edits, Failed, Lineage, Measured, Outcome
 from pipeline.segment import Segment
-from pipeline.steps import Dropped, Edits, Failed, Lineage, Measured, Outcome
 from pipeline.tally import Tally
 from schemas.columns import COPY, DROPS, EDITS, LINEAGE, QUARANTINED
 from stages.kernels.hashing import order_keys

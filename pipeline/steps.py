@@ -3,7 +3,6 @@
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,8 @@ import pyarrow.compute as pc
 from pipeline.batches import byte_lengths
 from pipeline.function import Function
 from pipeline.judge import Broken, judge
-from pipeline.origins import ORIGIN, distinct, multiplies, origins_of, with_origins
+from pipeline.origins import ORIGIN, distinct, multiplies, with_origins
+from pipeline.outcome import Dropped, Edits, Failed, Lineage, Measured, Outcome
 from pipeline.segment import Node
 from pipeline.step_checks import check_edits, check_measures, check_parents, check_rewritten, document_error
 from pipeline.tally import Tally, add
@@ -23,86 +23,6 @@ from schemas.errors import StageError
 from schemas.rule import Rule
 from stages.core.docs import Docs
 from stages.core.stage import Edited, Expand, Filter, Global, Map, Measures, Processed
-
-
-@dataclass
-class Dropped:
-    """Documents one step or group dropped, with the rules they broke."""
-
-    table: pa.Table
-    """who they are: source and id"""
-    sizes: np.ndarray
-    """bytes of text"""
-    rows: np.ndarray
-    """row of each in the part's input"""
-    broken: list[Broken]
-    """rows of these are positions in `table`"""
-
-
-@dataclass
-class Edits:
-    """What a Map told of its edits."""
-
-    label: str
-    table: pa.Table
-    """source and id of the document of each edit"""
-    rows: np.ndarray
-    """row of each in the part's input"""
-    edited: Edited
-
-
-@dataclass
-class Lineage:
-    """Documents that a step made of others and gave ids of their own."""
-
-    label: str
-    table: pa.Table
-    """source, id, and parent: the id of the document that each was made of"""
-    rows: np.ndarray
-    """row of each parent in the part's input"""
-    how: list[str | None]
-
-
-@dataclass
-class Failed:
-    """Documents on which a step raised."""
-
-    label: str
-    table: pa.Table
-    rows: np.ndarray
-    errors: list[tuple[str, str, str]]
-    """class, message, trace"""
-
-
-@dataclass
-class Measured:
-    """What a group of filters measured on the documents that entered it."""
-
-    table: pa.Table
-    rows: np.ndarray
-    values: dict[str, np.ndarray]
-    """`step.measure` -> numbers"""
-    judged: list[tuple[Node, Measures]]
-    broken: list[Broken]
-
-
-@dataclass
-class Outcome:
-    """What became of a batch."""
-
-    table: pa.Table
-    rows: np.ndarray
-    """of each document in the part's input; children have their parent's"""
-    dropped: list[Dropped]
-    failed: list[Failed]
-    measured: list[Measured]
-    sketches: list[pa.Table]
-    edits: list[Edits]
-    lineage: list[Lineage]
-
-    def origins(self) -> np.ndarray:
-        """Which document of the run's input each row comes from; rows of one origin are counted as one document."""
-        return origins_of(self.table, self.rows)
 
 
 class Steps:
