@@ -70,10 +70,8 @@ def rank(
     """
     ready()
     from pipeline.arena import rank as ranked
-    from schemas.errors import RecipeError
 
-    if prior is not None and not prior > 0:
-        raise RecipeError(f"--prior is {prior:g}, expected a standard deviation above 0")
+    _check_prior(prior)
     found = ranked(
         battles,
         ties=ties.value,
@@ -94,6 +92,13 @@ def rank(
         print(f"leaderboard.parquet, win_matrix.parquet, leaderboard.svg, summary.json: {output}")
     else:
         print("--output FOLDER writes the leaderboard, the win matrix and a plot", file=sys.stderr)
+
+
+def _check_prior(prior: float | None) -> None:
+    from schemas.errors import RecipeError
+
+    if prior is not None and not prior > 0:
+        raise RecipeError(f"--prior is {prior:g}, expected a standard deviation above 0")
 
 
 def _columns(pair: str) -> tuple[str, str]:
@@ -187,8 +192,7 @@ def benchmark(
     from pipeline.arena_benchmark import measure
     from schemas.errors import RecipeError
 
-    if prior is not None and not prior > 0:
-        raise RecipeError(f"--prior is {prior:g}, expected a standard deviation above 0")
+    _check_prior(prior)
     named = columns.split(":") if columns else []
     if len(named) not in (0, 2, 4) or not all(named):
         raise RecipeError(f"--columns {columns}: expected model:score or model:score:low:high")
