@@ -13,7 +13,7 @@ from pydantic import Field
 
 from schemas.errors import StageError
 from stages.core.docs import Docs
-from stages.core.embedding_models import unit_vectors
+from stages.core.embedding_models import vectors_of
 from stages.core.exchange import batches, numpy_of
 from stages.core.head_fitting import Fitting, fit
 from stages.core.heads import Head, Kind, read_head, write_head
@@ -184,13 +184,7 @@ def _head(folder: Path) -> Head:
 
 def _vectors(stage: LearnScore, sketches: Sketches, part: int, rows: np.ndarray) -> np.ndarray:
     """(rows, dimensions) float32, of length 1."""
-    column = sketches.documents(part, rows, [stage.embedding])[stage.embedding].combine_chunks()
-    if not pa.types.is_fixed_size_list(column.type) or column.null_count:
-        raise StageError(
-            f"learn_score: column {stage.embedding!r} is {column.type} with {column.null_count} nulls, expected vectors"
-        )
-    flat = column.flatten().to_numpy(zero_copy_only=False)
-    return unit_vectors(flat.reshape(len(rows), column.type.list_size).astype(np.float32))
+    return vectors_of(sketches.documents(part, rows, [stage.embedding])[stage.embedding], None, "learn_score")
 
 
 def _units(sketches: Sketches, part: int) -> list[tuple[int, np.ndarray]]:

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from schemas.columns import DOCUMENT
 from schemas.errors import InputError
 from stages.core.embedding_models import EXAMPLE as EXAMPLE_MODEL
-from stages.core.embedding_models import Embed, fingerprint, unit_vectors
+from stages.core.embedding_models import Embed, fingerprint, unit_vectors, vectors_of
 from stages.core.heads import FACTS, WEIGHTS, Head, read_head
 from stages.core.model import Answer, Model
 from stages.embed_text import EmbedText
@@ -119,7 +119,10 @@ class ScoreHead(Model):
         return partial(self._answer, head, embedder.load_model())
 
     def _answer(self, head: Head, embed: Embed | None, documents: pa.Table) -> pa.Table:
-        vectors = self._read(documents, head) if embed is None else self._embed(documents, head, embed)
+        if embed is None:
+            vectors = vectors_of(documents.column(self.embedding), head.dimensions, "score_head")
+        else:
+            vectors = self._embed(documents, head, embed)
         scores = head.scores(vectors)
         if self.label_column is not None:
             best = np.argmax(scores, axis=1)
@@ -133,12 +136,3 @@ class ScoreHead(Model):
         prefix = head.embedding["prefix"]
         texts = [prefix + (text or "") for text in documents.column("text").to_pylist()]  # models take Python's strings
         return unit_vectors(embed(texts)) if texts else np.zeros((0, head.dimensions), np.float32)
-
-    def _read(self, documents: pa.Table, head: Head) -> np.ndarray:
-        column = documents.column(self.embedding).combine_chunks()
-        if not pa.types.is_fixed_size_list(column.type) or column.type.list_size != head.dimensions or column.null_count:
-            raise ValueError(
-                f"score_head: column {self.embedding!r} is {column.type} with {column.null_count} nulls, expected a vector of"
-                f" {head.dimensions} numbers for each document"
-            )
-        return unit_vectors(column.flatten().to_numpy(zero_copy_only=False).reshape(-1, head.dimensions).astype(np.float32))

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 from pydantic import Field, model_validator
 
+from schemas.errors import StageError
 from stages.core.model import Model
 
 Embed = Callable[[Sequence[str]], np.ndarray]
@@ -95,6 +97,19 @@ def unit_vectors(vectors: np.ndarray) -> np.ndarray:
     """The vectors with length 1 (float32); zeros stay zeros."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0))
+
+
+def vectors_of(column: pa.ChunkedArray, dimensions: int | None, step: str) -> np.ndarray:
+    """A column of embeddings (documents x dimensions, float32), scaled to length 1. Raises `StageError` if it is none."""
+    kind = column.type
+    fits = pa.types.is_fixed_size_list(kind) and dimensions in (None, kind.list_size)
+    if not fits or column.null_count:
+        wanted = "" if dimensions is None else f"of {dimensions} numbers "
+        raise StageError(
+            f"{step}: the embeddings are {kind} with {column.null_count} nulls, expected a vector {wanted}for each document"
+        )
+    flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    return unit_vectors(flat.reshape(len(column), kind.list_size).astype(np.float32))
 
 
 _DIMENSIONS = ("out_features", "embedding_dimension", "word_embedding_dimension", "hidden_size")

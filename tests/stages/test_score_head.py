@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pydantic import ValidationError
 
-from schemas.errors import InputError
+from schemas.errors import InputError, StageError
 from stages.core.embedding_models import EXAMPLE as MODEL
 from stages.core.heads import Head, read_head, write_head
 from stages.embed_text import EmbedText
@@ -75,7 +75,7 @@ def test_the_column_of_an_earlier_step_is_read_instead_of_the_model() -> None:
         found = answered(stage, documents.append_column("_embedding", column))["head_score"].to_pylist()
         assert found == pytest.approx(computed, abs=near)
     short = pa.array([[1.0, 2.0]], pa.list_(pa.float32(), 2))
-    with pytest.raises(ValueError, match="expected a vector of 16 numbers for each document"):
+    with pytest.raises(StageError, match="expected a vector of 16 numbers for each document"):
         ScoreHead(head=EXAMPLE, embedding="v").load()(texts("a").append_column("v", short))
 
 
