@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,31 @@ from typing import Any
 import orjson
 import psutil
 import pyarrow.parquet as pq
+import pytest
+
+from pipeline import verdicts
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 MARKER = "SLUICE_TEST_MARKER"
 """An environment variable that a driver hands to all its descendants, so that those that outlive it are found."""
+
+
+@contextmanager
+def ended_after_tables(tables: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A run inside ends, as by Ctrl-C, when rounds have stored so many tables; their names."""
+    save, saved = verdicts._save, list[str]()
+
+    def until(function: Any, item: Any) -> None:
+        if len(saved) == tables:
+            raise KeyboardInterrupt
+        save(function, item)
+        saved.append(item[0].path.name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(verdicts, "_save", until)
+        with pytest.raises(KeyboardInterrupt):
+            yield saved
 
 
 def documents(count: int, words: int = 40, copies: int = 10, near: int = 10, seed: int = 1) -> list[dict[str, Any]]:

@@ -19,8 +19,9 @@ import pytest
 from chat_server import Body, ChatServer
 from pydantic import BaseModel
 from small_runs import counts, curate, documents, jsonl, quarantined
+from survival import ended_after_tables
 
-from pipeline import retry, run, verdicts
+from pipeline import retry, run
 from schemas.errors import BudgetReached, RecipeError
 from stages.core import model
 from stages.core.requests import Request
@@ -292,18 +293,8 @@ def test_what_was_not_answered_before_a_kill_is_in_no_table_after_it(tmp_path: P
     entry, down = source(tmp_path, 12), True
     server = ChatServer(retold, lambda body: (500, {}) if down and retold(body).endswith(" 3") else None)
     stages = [asking(server, endpoint={"attempts": 1})]
-    save, saved = verdicts._save, list[str]()
-
-    def until(function: Any, item: Any) -> None:
-        if len(saved) == 4:
-            raise KeyboardInterrupt
-        save(function, item)
-        saved.append(item[0].path.name)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(verdicts, "_save", until)
-        with pytest.raises(KeyboardInterrupt):
-            curate(tmp_path / "out", entry, stages)
+    with ended_after_tables(4, monkeypatch):
+        curate(tmp_path / "out", entry, stages)
     down = False
     result = curate(tmp_path / "out", entry, stages)
     server.close()

@@ -9,6 +9,7 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from small_runs import counts, curate, documents, jsonl
+from survival import ended_after_tables
 
 from pipeline import verdicts
 from schemas.errors import RecipeError
@@ -82,20 +83,9 @@ def test_an_answer_that_stands_is_not_asked_for_again(
 ) -> None:
     monkeypatch.setattr(model, "UNIT_BYTES", 400)
     expected = data(curate(tmp_path / "whole" / "out", source, [EMBED, DEDUP]))
-    save, saved = verdicts._save, []
-
-    def until(function: Any, item: Any) -> None:
-        if len(saved) == 5:
-            raise KeyboardInterrupt
-        save(function, item)
-        saved.append(item[0].path.name)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(verdicts, "_save", until)
-        with pytest.raises(KeyboardInterrupt):
-            curate(tmp_path / "killed" / "out", source, [EMBED, DEDUP])
-    before = list(saved)
-    saved.clear()
+    with ended_after_tables(5, monkeypatch) as before:
+        curate(tmp_path / "killed" / "out", source, [EMBED, DEDUP])
+    save, saved = verdicts._save, list[str]()
     monkeypatch.setattr(verdicts, "_save", lambda function, item: (save(function, item), saved.append(item[0].path.name)))
     result = curate(tmp_path / "killed" / "out", source, [EMBED, DEDUP])
     assert data(result) == expected
