@@ -2,14 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-from pydantic import Field
+from annotated_types import Interval
+from pydantic import BaseModel, Field
 
 from stages.core.chains import Asked
-from stages.core.judging import Judging
+from stages.core.judging import Judging, answer_of
 from stages.core.requests import Request
 from stages.core.stage import Saved
 from stages.kernels.hashing import hash_unit, order_keys
@@ -41,8 +42,8 @@ class Annotate(Judging):
     sample: float = Field(1.0, description="share of the documents, chosen by hash", gt=0, le=1)
     seed: int | None = Field(None, description="of the sample; null: from the recipe's seed and the step")
 
-    def verdict(self) -> dict[str, Any]:
-        return {"score": (int, Field(ge=self.lowest, le=self.highest))}
+    def answer(self) -> type[BaseModel]:
+        return answer_of(("score", Annotated[int, Interval(ge=self.lowest, le=self.highest)]))
 
     def columns_read(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(("source", "id", *super().columns_read())))

@@ -24,7 +24,7 @@ from stages.core.read_battles import read_battles
 from stages.core.requests import Reply, Request, Sampling
 from stages.core.splitting import split_text
 from stages.core.stage import Sketches, Verdicts
-from stages.core.structured import parse
+from stages.core.structured import parse, schema_of
 from stages.core.survivors import LiveRows
 from stages.core.tokenizer import token_counter
 from stages.kernels.hashing import order_keys
@@ -155,7 +155,7 @@ class CompareDocuments(Asking):
 
     def _question(self, first: str, second: str) -> Request:
         values = {"first": first, "second": second, "criterion": self.criterion}
-        return self.request(Prompt.read(self.prompt).messages(values), 0, Better.model_json_schema())
+        return self.request(Prompt.read(self.prompt).messages(values), 0, schema_of(Better))
 
     def _labelled(self, rows: LiveRows, path: str) -> tuple[Integers, Battles, dict[str, Any]]:
         """The documents that a file of battles names by id, and its battles between them; others are counted."""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import pyarrow as pa
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from stages.core.chains import Asked
-from stages.core.judging import Judging
+from stages.core.judging import Judging, answer_of
 from stages.core.stage import Saved
 
 KEY_CRITERIA = (
@@ -55,8 +55,8 @@ class JudgeCriteria(Judging):
             raise ValueError(f"criteria: {odd[0]!r} cannot be a key of the answer; expected a name such as real_world")
         return self
 
-    def verdict(self) -> dict[str, Any]:
-        return {name: (bool, ...) for name in self.criteria}
+    def answer(self) -> type[BaseModel]:
+        return answer_of(*((name, bool) for name in self.criteria))
 
     def columns_written(self) -> dict[str, pa.DataType]:
         return {self.column: pa.int64(), f"{self.column}_met": pa.string(), f"{self.column}_reason": pa.string()}

@@ -17,7 +17,7 @@ from stages.core.prompts import Prompt
 from stages.core.requests import Reply, Request
 from stages.core.splitting import Count, split_text
 from stages.core.stage import Saved, Stage
-from stages.core.structured import answer_class, parse
+from stages.core.structured import answer_class, parse, schema_of
 from stages.core.tokenizer import token_counter
 
 
@@ -173,7 +173,7 @@ class Generation(Asking):
         for prompt in self.prompts():
             pieces = self._pieces(row["text"] or "") if "text" in prompt.variables() else [""]
             kind = self.answer_model()
-            schema = None if kind is None else answer_class(kind).model_json_schema()
+            schema = None if kind is None else schema_of(answer_class(kind))
             for sample in range(self.samples):
                 values = {**row, **self.chosen(row, sample)}
                 asked = [prompt.messages({**values, "text": piece}) for piece in pieces]

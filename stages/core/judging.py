@@ -1,6 +1,7 @@
 """Judgments of a chat model on documents, one answer in JSON for each."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
@@ -12,12 +13,19 @@ from stages.core.prompts import Prompt
 from stages.core.requests import Reply, Request, Sampling
 from stages.core.splitting import split_text
 from stages.core.stage import Saved
-from stages.core.structured import parse
+from stages.core.structured import parse, schema_of
 from stages.core.tokenizer import token_counter
 
 
+@lru_cache(maxsize=32)
+def answer_of(*keys: tuple[str, Any]) -> type[BaseModel]:
+    """An answer with a reason and these keys, each with its annotated type."""
+    fields: dict[str, Any] = {name: (kind, ...) for name, kind in keys}
+    return create_model("Answer", __config__=ConfigDict(strict=True), reason=(str, ""), **fields)
+
+
 class Judging(Asking):
-    """Base of stages that write what a model says of each document: `prompt`, `column`, and what `verdict` names.
+    """Base of stages that write what a model says of each document: `prompt`, `column`, and the keys of `answer`.
 
     Of a document longer than `max_text_tokens` the beginning is shown, to the end of a paragraph if there is one. Where no
     answer can be read after all retries, `<column>_reason` says why, and everything else is null: never a guess.
@@ -29,8 +37,8 @@ class Judging(Asking):
     tokenizer: str | None = Field(None, description="path of the model's tokenizer.json; null: a token is 3 bytes")
     sampling: Sampling = Field(Sampling(max_tokens=256), description="max_tokens, temperature, top_p, stop, seed")
 
-    def verdict(self) -> dict[str, Any]:
-        """Keys of the answer besides `reason`, as pydantic's `create_model` takes them."""
+    def answer(self) -> type[BaseModel]:
+        """What an answer has to be: `answer_of` of something, so that it is the same class for each document."""
         raise NotImplementedError
 
     def files(self) -> tuple[str, ...]:
@@ -44,7 +52,7 @@ class Judging(Asking):
         return ("text", *sorted(Prompt.read(self.prompt).variables() - {"text"}))
 
     def questions(self, documents: pa.Table) -> list[list[Request]]:
-        prompt, schema, count = Prompt.read(self.prompt), self.answer().model_json_schema(), token_counter(self.tokenizer)
+        prompt, schema, count = Prompt.read(self.prompt), schema_of(self.answer()), token_counter(self.tokenizer)
         found: list[list[Request]] = []
         # as Python's values: a model is asked about each
         for row in documents.select(list(self.columns_read())).to_pylist():
@@ -54,10 +62,6 @@ class Judging(Asking):
 
     def fault_of(self, request: Request, reply: Reply) -> str | None:
         return parse(self.answer(), reply)[1] or None
-
-    def answer(self) -> type[BaseModel]:
-        """What an answer has to be."""
-        return create_model("Answer", __config__=ConfigDict(strict=True), reason=(str, ""), **self.verdict())
 
     def read(self, asked: list[list[Asked]]) -> Iterator[tuple[Any, str | None]]:
         """Of each document the answer, or None; and its reason, or why there is none, or None where nothing was asked."""

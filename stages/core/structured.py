@@ -30,6 +30,12 @@ def answer_class(name: str) -> type[BaseModel]:
     return found
 
 
+@lru_cache(maxsize=32)
+def schema_of(kind: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of an answer, made once: every request of a stage has it."""
+    return kind.model_json_schema()
+
+
 def _keywords(schema: Any) -> list[str]:
     if isinstance(schema, dict):
         return [key for name, value in schema.items() for key in (name, *_keywords(value))]
