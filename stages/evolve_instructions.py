@@ -9,13 +9,11 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from stages.core.generation import Generation
+from stages.core.passages import STOP_WORDS
 from stages.core.requests import Request
 
 Operation = Literal["constraint", "deepen", "concrete", "reasoning", "breadth"]
 LEAKED = re.compile(r"\b(given|new|rewritten|created) (prompt|request)\b|#\s*\w+ prompt\s*#", re.IGNORECASE)
-STOP_WORDS = frozenset(
-    "a an and are as at be but by for from have i in is it of on or that the this to was with you".split()  # noqa: SIM905
-)
 
 
 class EvolveInstructions(Generation):
