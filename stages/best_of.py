@@ -14,7 +14,7 @@ from stages.core.docs import Docs
 from stages.core.exchange import Block, Range, blocks, in_range, numpy_of, place_of, ranges, sorted_table
 from stages.core.ranked import descending, score_of
 from stages.core.stage import Global, Saved, Sketches, Verdicts
-from stages.core.survivors import LiveRows, verdict_table
+from stages.core.survivors import LiveRows, numbers_or_null, verdict_table
 from stages.kernels.hashing import order_keys, text_ids
 from stages.kernels.text import text_of
 
@@ -105,8 +105,10 @@ class BestOf(Global):
     def _verdicts(self, lost: pa.Table) -> pa.Table:
         count = lost.num_rows
         names = np.where(numpy_of(lost["rank"]) == 0, "margin", "best")
-        known = {"measure": [self.by] * count, "op": ["at_least"] * count, "limit": _known(lost["limit"])}
-        return verdict_table({"row": lost["row"], "rule": pa.array(names), "value": _known(lost["score"]), **known})
+        known = {"measure": [self.by] * count, "op": ["at_least"] * count, "limit": numbers_or_null(lost["limit"].to_numpy())}
+        return verdict_table(
+            {"row": lost["row"], "rule": pa.array(names), "value": numbers_or_null(lost["score"].to_numpy()), **known}
+        )
 
     def _pairs(self, rows: LiveRows, best: pa.Table) -> pa.Table:
         """The worst ones' texts, read from where they stand."""
@@ -125,10 +127,6 @@ class BestOf(Global):
             "margin": best["margin"],
         }
         return pa.table(columns)
-
-
-def _known(values: pa.ChunkedArray) -> pa.Array:
-    return pa.array(values.to_numpy(), pa.float64(), from_pandas=True)
 
 
 def _entries(rows: LiveRows, block: Block) -> pa.Table:

@@ -29,7 +29,7 @@ from stages.core.exchange import (
 from stages.core.farthest_first import distance, farthest_first
 from stages.core.quotas import fill
 from stages.core.stage import Global, Saved, Sketches, Verdicts
-from stages.core.survivors import LiveRows, verdict_table
+from stages.core.survivors import LiveRows, numbers_or_null, verdict_table
 from stages.core.vectors import unpacked
 from stages.kernels.hashing import order_keys
 from stages.mix import Count
@@ -200,4 +200,4 @@ def _dropped(
 
 def _known(values: np.ndarray) -> pa.Array:
     """Infinity, at which the first was taken, is no number for a ledger either."""
-    return pa.array(np.where(np.isinf(values), np.nan, values), pa.float64(), from_pandas=True)
+    return numbers_or_null(np.where(np.isinf(values), np.nan, values))

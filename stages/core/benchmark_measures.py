@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stages.core import score_figures
 from stages.core.battles import Floats, Integers
 
 
@@ -86,13 +87,4 @@ def _normal(apart: float, wide: float) -> float:
 
 def spearman(one: Floats, other: Floats) -> float | None:
     """Correlation of ranks, equal scores sharing the mean of theirs; None where all are equal."""
-    ranks = [_ranks(values) for values in (one, other)]
-    centred = [rank - rank.mean() for rank in ranks]
-    spread = math.sqrt(float((centred[0] ** 2).sum() * (centred[1] ** 2).sum()))
-    return float((centred[0] * centred[1]).sum() / spread) if spread else None
-
-
-def _ranks(values: Floats) -> Floats:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[inverse])
+    return None if min(len(np.unique(one)), len(np.unique(other))) < 2 else score_figures.spearman(one, other)

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from stages.core.exchange import Block, blocks, facts_of, numpy_of
 from stages.core.stage import Drops, Sketches
-from stages.core.survivors import LiveRows, verdict_table
+from stages.core.survivors import LiveRows, numbers_or_null, verdict_table
 from stages.kernels.hashing import order_keys
 
 LAST = 2**64 - 1
@@ -213,12 +213,11 @@ def drop_outside(
     columns: dict[str, Any] = {"row": numpy_of(table["row"])[lost], "rule": [rule] * len(lost)}
     if order.scored:
         columns |= {"measure": [measure] * len(lost), "op": ["at_least"] * len(lost)}
-        columns |= {"value": _known(table["score"].to_numpy()[lost]), "limit": _known(lowest[placed.codes[lost]])}
+        columns |= {
+            "value": numbers_or_null(table["score"].to_numpy()[lost]),
+            "limit": numbers_or_null(lowest[placed.codes[lost]]),
+        }
     verdicts.write(part, verdict_table(columns))
-
-
-def _known(values: np.ndarray) -> pa.Array:
-    return pa.array(values, pa.float64(), from_pandas=True)
 
 
 def _last(holds: Callable[[int], bool]) -> int:

@@ -135,6 +135,11 @@ def verdict_table(known: dict[str, Any]) -> pa.Table:
     return pa.table({f.name: known.get(f.name, pa.nulls(count, f.type)) for f in VERDICT}, schema=VERDICT)
 
 
+def numbers_or_null(values: np.ndarray) -> pa.Array:
+    """Numbers for the ledger (float64), null where they are NaN."""
+    return pa.array(values, pa.float64(), from_pandas=True)
+
+
 def write_values(rows: LiveRows, block: tuple[int, int], values: pa.Table, verdicts: Verdicts) -> None:
     """Write the columns that a Global adds to the documents of a block: a row for each live one, in order."""
     first = int(rows.starts[block[0]])
